@@ -1,0 +1,78 @@
+package pkg_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/moatd/moatd/"
+
+// mayImport is the architecture: for each package, the packages of this module
+// (below pkg/) and the outside packages that it may import itself. A package
+// that is missing here does not exist. ARCHITECTURE.md has the reasons.
+var mayImport = map[string][]string{
+	"cmd/moat":  {"cli"},
+	"cmd/moatd": {"moatd"},
+	"init":      {},
+
+	"pkg/cli": {
+		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/pki", "internal/providers",
+		"github.com/spf13/cobra", "golang.org/x/term",
+	},
+	"pkg/moatd": {
+		"config", "credential", "daemon", "proxy", "internal/activation", "internal/grants", "internal/hosts",
+		"internal/logging", "internal/pki", "internal/providers", "internal/store", "internal/tasks", logrus,
+	},
+	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "internal/providers", logrus},
+	"pkg/daemon": {
+		"config", "credential", "proxy", "internal/grants", "internal/hosts", "internal/store", logrus, "golang.org/x/sys/unix",
+	},
+	"pkg/proxy":      {"internal/hosts", "internal/inject", "internal/mitm", logrus},
+	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
+	"pkg/config":     {"internal/hosts", yaml},
+
+	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/providers", "github.com/fsnotify/fsnotify"},
+	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},
+	"pkg/internal/inject":     {"internal/hosts"},
+	"pkg/internal/mitm":       {"internal/hosts"},
+	"pkg/internal/pki":        {"internal/hosts"},
+	"pkg/internal/hosts":      {"golang.org/x/net/idna"},
+	"pkg/internal/store":      {"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},
+	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
+	"pkg/internal/logging":    {logrus, systemd + "journal"},
+	"pkg/internal/tasks":      {},
+}
+
+const (
+	logrus  = "github.com/sirupsen/logrus"
+	systemd = "github.com/coreos/go-systemd/v22/"
+	yaml    = "go.yaml.in/yaml/v3"
+)
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}: {{join .Imports " "}}`, module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		name, ok := strings.CutPrefix(path, module)
+		if !ok || imports == "" {
+			continue // a folder of tests only
+		}
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("%s is not in the table of imports", name)
+		}
+		for imp := range strings.FieldsSeq(imports) {
+			if first, _, _ := strings.Cut(imp, "/"); !strings.Contains(first, ".") {
+				continue // the standard library
+			}
+			if imp = strings.TrimPrefix(imp, module+"pkg/"); !slices.Contains(allowed, imp) {
+				t.Errorf("%s imports %s, which the table does not allow", name, imp)
+			}
+		}
+	}
+}
