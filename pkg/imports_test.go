@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	},
 	"pkg/proxy":      {"internal/hosts", "internal/inject", "internal/mitm", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
-	"pkg/config":     {"internal/hosts", yaml},
+	"pkg/config":     {yaml},
 
 	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/providers", "github.com/fsnotify/fsnotify"},
 	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},
