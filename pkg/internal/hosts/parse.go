@@ -26,11 +26,11 @@ func Parse(s string) (Host, error) {
 	}
 	text, port, err := split(s)
 	if err != nil {
-		return Host{}, fmt.Errorf("host %.100q: %v", s, err)
+		return Host{}, fmt.Errorf("host %.100q: %w", s, err)
 	}
 	name, err := canonical(text)
 	if err != nil {
-		return Host{}, fmt.Errorf("host %.100q: %v", s, err)
+		return Host{}, fmt.Errorf("host %.100q: %w", s, err)
 	}
 	return Host{name, port}, nil
 }

@@ -35,7 +35,7 @@ func ParsePattern(s string) (Pattern, error) {
 	}
 	p, err := parsePattern(s)
 	if err != nil {
-		return Pattern{}, fmt.Errorf("pattern %.100q: %v", s, err)
+		return Pattern{}, fmt.Errorf("pattern %.100q: %w", s, err)
 	}
 	return p, nil
 }
@@ -52,7 +52,7 @@ func parsePattern(s string) (Pattern, error) {
 		domain, err = parseDomain(domain)
 		return Pattern{domain, true, port}, err
 	}
-	if err := checkStars(text); err != nil {
+	if err = checkStars(text); err != nil {
 		return Pattern{}, err
 	}
 	name, err := canonical(text)
