@@ -11,6 +11,12 @@ import (
 // HostRules are what is done to the requests for one host.
 type HostRules = inject.Rules
 
+// Header is a header to put into requests.
+type Header = inject.Header
+
+// Substitution is a placeholder that becomes a secret.
+type Substitution = inject.Substitution
+
 // The network policies of a run.
 const (
 	Permissive = "permissive" // every public host; the default
