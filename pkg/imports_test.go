@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "internal/providers", logrus},
 	"pkg/daemon": {
-		"config", "credential", "proxy", "internal/grants", "internal/hosts", "internal/store", logrus, "golang.org/x/sys/unix",
+		"config", "credential", "proxy", "internal/activation", "internal/hosts", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
 	"pkg/proxy":      {"internal/hosts", "internal/inject", "internal/mitm", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},

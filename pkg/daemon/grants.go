@@ -38,6 +38,9 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 			missing = append(missing, proxy.MissingGrant{Grant: grant, Hosts: hosts, Reason: err.Error()})
 		}
 	}
+	if rc.lost != nil {
+		missing = append(missing, proxy.MissingGrant{Grant: "registration", Reason: rc.lost.Error()})
+	}
 	rc.publish(granted, missing)
 	return missing
 }

@@ -35,6 +35,9 @@ type record struct {
 	// Sealed holds the rules that the run was registered with, as [ownRules],
 	// if it has any. Only they can hold a secret.
 	Sealed []byte `json:"sealed,omitempty"`
+	// Unkept says that the run had rules of its own that could not be sealed,
+	// and no grants to find them again by.
+	Unkept bool `json:"unkept,omitempty"`
 }
 
 // ownRules are the exported maps of a run.
@@ -56,7 +59,10 @@ type Sealer interface {
 	Open(name string, sealed []byte) ([]byte, error)
 }
 
-var errNoSealer = errors.New("the run has rules of its own, and there is no key to seal them with")
+var (
+	errNoSealer = errors.New("the rules that it was registered with are sealed, and this daemon has no key")
+	errUnkept   = errors.New("the credentials that it was registered with were not kept; register it again with its token")
+)
 
 // encode returns the record of rc. Without a sealer it leaves out what the run
 // was registered with: secrets never reach the disk in clear.
@@ -65,20 +71,36 @@ func encode(rc *RunContext, s Sealer) ([]byte, error) {
 	defer rc.mu.RUnlock()
 	rec := record{V: recordVersion, PersistedRun: rc.persistedLocked(), RegisteredAt: rc.RegisteredAt}
 	own := ownRules{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions}
-	if s != nil && !own.empty() {
-		plain, err := json.Marshal(own)
+	switch {
+	case rc.unopened != nil:
+		rec.Sealed = rc.unopened
+	case own.empty():
+	case s == nil:
+		rec.Unkept = len(rc.Grants) == 0
+	default:
+		sealed, err := seal(s, rc.RunID, own)
 		if err != nil {
-			return nil, fmt.Errorf("encode the rules of run %s: %v", rc.RunID, err)
+			return nil, err
 		}
-		if rec.Sealed, err = s.Seal(sealedName(rc.RunID), plain); err != nil {
-			return nil, fmt.Errorf("seal the rules of run %s: %w", rc.RunID, err)
-		}
+		rec.Sealed = sealed
 	}
 	val, err := json.Marshal(rec)
 	if err != nil {
 		return nil, fmt.Errorf("encode run %s: %v", rc.RunID, err)
 	}
 	return val, nil
+}
+
+func seal(s Sealer, runID string, own ownRules) ([]byte, error) {
+	plain, err := json.Marshal(own)
+	if err != nil {
+		return nil, fmt.Errorf("encode the rules of run %s: %v", runID, err)
+	}
+	sealed, err := s.Seal(sealedName(runID), plain)
+	if err != nil {
+		return nil, fmt.Errorf("seal the rules of run %s: %w", runID, err)
+	}
+	return sealed, nil
 }
 
 // sealedName binds the sealed rules to their run.
@@ -113,10 +135,10 @@ func decode(val []byte) (record, error) {
 	return rec, nil
 }
 
-// run returns the run of a record, without the credentials of its grants. An
-// error means that the rules of its own could not be opened; the run is whole
-// but for them.
-func (rec *record) run(s Sealer) (*RunContext, error) {
+// run returns the run of a record, without the credentials of its grants. Where
+// the rules of its own cannot be had, the run says so in lost, and refuses every
+// request until it is registered again; its record keeps what it had.
+func (rec *record) run(s Sealer) *RunContext {
 	rc := NewRunContext(rec.RunID)
 	rc.AuthToken, rc.ContainerID, rc.Grants = rec.AuthToken, rec.ContainerID, rec.Grants
 	rc.MCPServers, rc.AWSConfig, rc.TransformerSpecs = rec.MCPServers, rec.AWSConfig, rec.TransformerSpecs
@@ -124,21 +146,32 @@ func (rec *record) run(s Sealer) (*RunContext, error) {
 	if !rec.RegisteredAt.IsZero() {
 		rc.RegisteredAt = rec.RegisteredAt
 	}
-	if len(rec.Sealed) == 0 {
-		return rc, nil
-	}
-	if s == nil {
-		return rc, errNoSealer
-	}
-	plain, err := s.Open(sealedName(rec.RunID), rec.Sealed)
+	own, err := rec.open(s)
 	if err != nil {
-		return rc, fmt.Errorf("open the rules that run %s was registered with: %w", rec.RunID, err)
-	}
-	var own ownRules
-	if err := json.Unmarshal(plain, &own); err != nil {
-		return rc, fmt.Errorf("decode the rules that run %s was registered with", rec.RunID)
+		rc.lost, rc.unopened = err, rec.Sealed
+		return rc
 	}
 	rc.Credentials, rc.ExtraHeaders = own.Credentials, own.ExtraHeaders
 	rc.RemoveHeaders, rc.TokenSubstitutions = own.RemoveHeaders, own.Substitutions
-	return rc, nil
+	return rc
+}
+
+// open returns the rules that the run was registered with.
+func (rec *record) open(s Sealer) (own ownRules, err error) {
+	switch {
+	case rec.Unkept:
+		return own, errUnkept
+	case len(rec.Sealed) == 0:
+		return own, nil
+	case s == nil:
+		return own, errNoSealer
+	}
+	plain, err := s.Open(sealedName(rec.RunID), rec.Sealed)
+	if err != nil {
+		return own, fmt.Errorf("the rules that it was registered with do not open: %w", err)
+	}
+	if err := json.Unmarshal(plain, &own); err != nil {
+		return own, errors.New("the rules that it was registered with do not decode")
+	}
+	return own, nil
 }

@@ -35,6 +35,9 @@ type RunContext struct {
 	Grants               []string                                    `json:"grants,omitempty"`
 	RegisteredAt         time.Time                                   `json:"registered_at"`
 
+	lost     error  // why the rules of a restored run are not to be had; nil if they are
+	unopened []byte // those rules as they are on disk, nil if they are open
+
 	snap atomic.Pointer[proxy.RunContextData] // what requests see; nil before the run is registered
 
 	mu            sync.RWMutex
