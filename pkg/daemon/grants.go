@@ -121,3 +121,14 @@ func reasons(missing []proxy.MissingGrant) string {
 	}
 	return text
 }
+
+// Degraded returns the ids of the runs that lack a credential.
+func (r *Registry) Degraded() []string {
+	var ids []string
+	for _, rc := range r.List() {
+		if rc.isDegraded() {
+			ids = append(ids, rc.RunID)
+		}
+	}
+	return ids
+}

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/moatd/moatd/pkg/internal/logging"
 )
 
 // turns orders the changes of one run: memory and disk must see them in the
@@ -21,12 +23,6 @@ func (t *turns) take(token string) (done func()) {
 	mu.Lock()
 	return mu.Unlock
 }
-
-// The messages of the log that an operator looks for, each with an id.
-const (
-	registeredID = "7f3ac1d2a0b54e0c9d5f2b8f6c1e4a01"
-	removedID    = "7f3ac1d2a0b54e0c9d5f2b8f6c1e4a02"
-)
 
 func (s *Server) register(r *http.Request, req RegisterRequest) (RegisterResponse, error) {
 	if err := req.validate(); err != nil {
@@ -48,7 +44,7 @@ func (s *Server) register(r *http.Request, req RegisterRequest) (RegisterRespons
 		return RegisterResponse{}, err
 	}
 	s.opts.Log.WithFields(logrus.Fields{
-		"run_id": rc.RunID, "grants": strings.Join(rc.Grants, ","), "message_id": registeredID,
+		"run_id": rc.RunID, "grants": strings.Join(rc.Grants, ","), logging.FieldMessageID: logging.MessageIDRunRegistered,
 	}).Info("run registered")
 	s.hooks.call(&s.hooks.register)
 	return RegisterResponse{AuthToken: rc.AuthToken, ProxyPort: int(s.proxyPort.Load())}, nil
@@ -90,7 +86,7 @@ func (s *Server) unregister(r *http.Request, _ empty) (empty, error) {
 	if err != nil {
 		return empty{}, err
 	}
-	s.opts.Log.WithFields(logrus.Fields{"run_id": runID, "message_id": removedID}).Info("run removed")
+	s.opts.Log.WithFields(logrus.Fields{"run_id": runID, logging.FieldMessageID: logging.MessageIDRunRemoved}).Info("run removed")
 	s.hooks.callWith(&s.hooks.unregister, runID)
 	if last {
 		s.hooks.call(&s.hooks.empty)

@@ -15,7 +15,8 @@ import (
 // A Registry has the runs, by token. It is safe for concurrent use; lookups
 // take no lock.
 type Registry struct {
-	granter Granter // nil if there are no credentials to be had
+	granter Granter             // nil if there are no credentials to be had
+	seen    func(secret string) // nil for nobody
 
 	live sync.Map // digest of a token to *RunContext: what lookups read
 
@@ -32,19 +33,35 @@ type digest [sha256.Size]byte
 
 func digestOf(token string) digest { return sha256.Sum256([]byte(token)) }
 
+// RegistryOptions configure a Registry. The zero value of each is useful.
+type RegistryOptions struct {
+	// Granter finds the credentials of grants; nil means that there are none.
+	Granter Granter
+	// Seen is told each secret that a run brings with it, before it is used, so
+	// that a log can leave it out. The tokens of [NewToken] are not among them:
+	// what they look like is known, and there may be thousands.
+	Seen func(secret string)
+}
+
 // NewRegistry returns an empty registry, whose runs get no credentials from
 // grants; see [NewRegistryWith].
-func NewRegistry() *Registry { return NewRegistryWith(nil) }
+func NewRegistry() *Registry { return NewRegistryWith(RegistryOptions{}) }
 
-// NewRegistryWith returns an empty registry that finds the credentials of
-// grants with granter.
-func NewRegistryWith(granter Granter) *Registry {
-	return &Registry{granter: granter, ids: make(map[string]digest), changed: make(chan struct{})}
+// NewRegistryWith returns an empty registry.
+func NewRegistryWith(opts RegistryOptions) *Registry {
+	seen := opts.Seen
+	if seen == nil {
+		seen = func(string) {}
+	}
+	return &Registry{granter: opts.Granter, seen: seen, ids: make(map[string]digest), changed: make(chan struct{})}
 }
+
+// tokenSize is the size of a token before it is written in hex, in bytes.
+const tokenSize = 32
 
 // NewToken returns a new proxy token: 32 random bytes in hex.
 func NewToken() string {
-	var b [32]byte
+	var b [tokenSize]byte
 	_, _ = rand.Read(b[:]) // crypto/rand never fails; it ends the program instead
 	return hex.EncodeToString(b[:])
 }
@@ -61,6 +78,7 @@ func (r *Registry) Register(rc *RunContext) string {
 // that has the token now is replaced.
 func (r *Registry) RegisterWithToken(rc *RunContext, token string) {
 	rc.AuthToken = token
+	rc.tell(r.seen)
 	if rc.snap.Load() == nil {
 		rc.publish(nil, nil)
 	}

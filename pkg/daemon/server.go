@@ -112,11 +112,7 @@ func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 		Version:      s.opts.Version,
 		API:          1,
 		Capabilities: capabilities,
-	}
-	for _, rc := range s.opts.Registry.List() {
-		if rc.isDegraded() {
-			h.Degraded++
-		}
+		Degraded:     len(s.opts.Registry.Degraded()),
 	}
 	if s.opts.Problems != nil {
 		h.Problems = s.opts.Problems()

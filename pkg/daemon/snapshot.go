@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/hex"
 	"maps"
 
 	"github.com/moatd/moatd/pkg/proxy"
@@ -23,6 +24,21 @@ func (rc *RunContext) publish(granted *layer, missing []proxy.MissingGrant) {
 	defer rc.mu.Unlock()
 	rc.granted, rc.missing = granted, missing
 	rc.snap.Store(rc.compileLocked())
+}
+
+// tell tells seen the secrets of the run's own.
+func (rc *RunContext) tell(seen func(string)) {
+	rc.mu.RLock()
+	defer rc.mu.RUnlock()
+	if b, err := hex.DecodeString(rc.AuthToken); err != nil || len(b) != tokenSize {
+		seen(rc.AuthToken)
+	}
+	for _, c := range rc.Credentials {
+		seen(c.Value)
+	}
+	for _, s := range rc.TokenSubstitutions {
+		seen(s.RealToken)
+	}
 }
 
 // check says what of the rules makes no sense.
