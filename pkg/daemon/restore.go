@@ -54,4 +54,3 @@ func (r *Registry) restore(ctx context.Context, rc *RunContext) bool {
 	r.RegisterWithToken(rc, rc.AuthToken)
 	return len(missing) == 0 && rc.check() == nil
 }
-
