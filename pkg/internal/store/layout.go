@@ -57,14 +57,24 @@ func schemaOf(tx *bolt.Tx) (int, error) {
 // one of ours.
 func (l layout) admit(tx *bolt.Tx) error {
 	n, err := schemaOf(tx)
-	if err != nil || n <= l.schema {
+	if err != nil {
 		return err
+	}
+	if n <= l.schema {
+		return tx.ForEach(flat)
 	}
 	by := "an unknown version"
 	if v := tx.Bucket(metaBucket).Get(writerKey); len(v) > 0 {
 		by = string(v)
 	}
 	return fmt.Errorf("%w: it has schema %d, by %s, and this moatd knows up to %d: upgrade moatd", ErrNewer, n, by, l.schema)
+}
+
+// flat returns a *damage if there is a bucket in the bucket b.
+func flat(name []byte, b *bolt.Bucket) error {
+	return b.ForEachBucket(func(k []byte) error {
+		return damaged(fmt.Sprintf("bucket %q has a bucket %q in it", name, k))
+	})
 }
 
 func (l layout) isOld(db *bolt.DB) (old bool, err error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,8 +13,21 @@ import (
 // Recovery tells what [Open] did about a damaged file; its zero value: nothing.
 type Recovery struct {
 	Damage   string // what was wrong, "" for nothing
-	Kept     string // path of the damaged file that was moved aside
-	Restored string // path of the backup that took its place, "" when started empty
+	Kept     string // path of the damaged file that was moved aside, "" when it could be mended
+	Restored string // path of the backup that took its place, "" when started empty or mended
+}
+
+// String tells it in one line, "nothing" for the zero value.
+func (r Recovery) String() string {
+	switch {
+	case r.Damage == "":
+		return "nothing"
+	case r.Kept == "":
+		return "the database was damaged and has been mended: " + r.Damage
+	case r.Restored == "":
+		return fmt.Sprintf("the database was damaged and is empty now; the damaged file is %s: %s", r.Kept, r.Damage)
+	}
+	return fmt.Sprintf("the database was damaged and is restored from %s; the damaged file is %s: %s", r.Restored, r.Kept, r.Damage)
 }
 
 // replace moves the damaged file at path aside and puts the backup, or an empty
@@ -68,10 +82,7 @@ func successor(next, bak string, l layout) (from string, err error) {
 // copyFile makes the file dst, anew, with the content of src, or empty if src
 // cannot be opened.
 func copyFile(dst, src string) error {
-	if err := os.Remove(dst); err != nil && exists(dst) {
-		return err
-	}
-	out, err := os.OpenFile(dst, readWrite|os.O_EXCL, 0o600)
+	out, err := createFile(dst)
 	if err != nil {
 		return err
 	}
@@ -85,6 +96,15 @@ func copyFile(dst, src string) error {
 		return fmt.Errorf("copy %s: %w", src, err)
 	}
 	return out.Sync()
+}
+
+// createFile makes an empty file at path. What an earlier attempt left there
+// goes.
+func createFile(path string) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, readWrite|os.O_EXCL, 0o600)
 }
 
 // moveAside gives the file at path a second name, which says when it was found
