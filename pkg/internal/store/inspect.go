@@ -17,7 +17,7 @@ const maxSize = 256 << 20
 // damage is an error: what is wrong with a file's content.
 type damage struct {
 	what string
-	file os.FileInfo // the damaged file, nil if not known
+	file os.FileInfo // the damaged file; nil if it is not to be moved aside
 }
 
 // Error says what is wrong.
@@ -41,12 +41,16 @@ func guard(fn func() error) (err error) {
 // f belongs to the database, or is closed if there is an error. The error is a
 // *damage if the file is damaged and [ErrNewer] if it is too new for l.
 func inspect(f *os.File, l layout) (*bolt.DB, Recovery, error) {
-	db, rec, err := inspectFile(f, l)
-	if d, ok := errors.AsType[*damage](err); ok {
-		d.file, _ = f.Stat() // nil is allowed
+	info, err := f.Stat()
+	if err != nil {
+		return nil, Recovery{}, errors.Join(err, f.Close())
 	}
+	db, rec, err := inspectFile(f, l)
 	if err == nil {
 		return db, rec, nil
+	}
+	if d, ok := errors.AsType[*damage](err); ok {
+		d.file = info
 	}
 	if db != nil {
 		err = errors.Join(err, db.Close())

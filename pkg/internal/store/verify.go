@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 )
 
@@ -32,7 +33,7 @@ func verify(r io.ReaderAt, size int64) (note string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if m.pages > uint64(size/m.pageSize) {
+	if m.pages > math.MaxInt64 || int64(m.pages) > size/m.pageSize {
 		return "", damaged(fmt.Sprintf("it is cut short: %d bytes, for %d pages of %d", size, m.pages, m.pageSize))
 	}
 	w := walker{r: r, meta: m, seen: map[uint64]bool{}}
