@@ -1,0 +1,66 @@
+// Package initfiles holds what an init system has to know about moatd: the unit
+// files for systemd, embedded so that the program can install itself.
+//
+// The files are the ones that a distribution's package installs as they are. Of
+// all their lines only the daemon's path depends on where it was installed.
+package initfiles
+
+import (
+	"embed"
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+//go:embed systemd/*.socket systemd/*.service
+var files embed.FS
+
+// packagedCommand is how the embedded service starts the daemon: the place where
+// a distribution's package puts it.
+const packagedCommand = "ExecStart=/usr/bin/moatd "
+
+// UnitNames returns the names of the systemd units, in the order in which to
+// install and enable them: sockets first, since they start the service.
+func UnitNames() []string {
+	return []string{"moatd.socket", "moatd-proxy.socket", "moatd.service"}
+}
+
+// Unit returns the text of the systemd unit called name, one of [UnitNames],
+// with exe as the daemon's executable. An exe of "/usr/bin/moatd" returns the
+// file as it is packaged.
+//
+// It is an error if there is no such unit, or if exe is not an absolute, clean
+// path that a unit file can hold: valid UTF-8 without control characters.
+func Unit(name, exe string) (string, error) {
+	if err := checkExe(exe); err != nil {
+		return "", err
+	}
+	text, err := files.ReadFile(path.Join("systemd", path.Base(name)))
+	if err != nil {
+		return "", fmt.Errorf("no unit %q among moatd's", name)
+	}
+	return strings.Replace(string(text), packagedCommand, "ExecStart="+quote(exe)+" ", 1), nil
+}
+
+func checkExe(exe string) error {
+	switch {
+	case !path.IsAbs(exe) || path.Clean(exe) != exe || exe == "/":
+		return fmt.Errorf("executable %q is not an absolute, clean path", exe)
+	case !utf8.ValidString(exe) || strings.ContainsFunc(exe, unicode.IsControl):
+		return fmt.Errorf("executable %q has characters that a unit file cannot hold", exe)
+	}
+	return nil
+}
+
+// quote writes exe as the first word of an Exec line: systemd.syntax(7) for
+// quotes and backslashes, systemd.unit(5) for specifiers. A dollar stays, as
+// variables are not expanded in the name of the executable.
+func quote(exe string) string {
+	exe = strings.ReplaceAll(exe, "%", "%%")
+	if !strings.ContainsAny(exe, " \\\"';") {
+		return exe
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(exe) + `"`
+}
