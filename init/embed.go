@@ -9,6 +9,7 @@ import (
 	"embed"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -37,8 +38,8 @@ func Unit(name, exe string) (string, error) {
 	if err := checkExe(exe); err != nil {
 		return "", err
 	}
-	text, err := files.ReadFile(path.Join("systemd", path.Base(name)))
-	if err != nil {
+	text, err := files.ReadFile(path.Join("systemd", name))
+	if err != nil || !slices.Contains(UnitNames(), name) {
 		return "", fmt.Errorf("no unit %q among moatd's", name)
 	}
 	return strings.Replace(string(text), packagedCommand, "ExecStart="+quote(exe)+" ", 1), nil
