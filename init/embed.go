@@ -33,7 +33,8 @@ func UnitNames() []string {
 // file as it is packaged.
 //
 // It is an error if there is no such unit, or if exe is not an absolute, clean
-// path that a unit file can hold: valid UTF-8 without control characters.
+// path of UTF-8 without the characters that systemd refuses in the name of an
+// executable, however quoted: control characters, quotes and backslashes.
 func Unit(name, exe string) (string, error) {
 	if err := checkExe(exe); err != nil {
 		return "", err
@@ -49,19 +50,19 @@ func checkExe(exe string) error {
 	switch {
 	case !path.IsAbs(exe) || path.Clean(exe) != exe || exe == "/":
 		return fmt.Errorf("executable %q is not an absolute, clean path", exe)
-	case !utf8.ValidString(exe) || strings.ContainsFunc(exe, unicode.IsControl):
-		return fmt.Errorf("executable %q has characters that a unit file cannot hold", exe)
+	case !utf8.ValidString(exe) || strings.ContainsAny(exe, `"'\`) || strings.ContainsFunc(exe, unicode.IsControl):
+		return fmt.Errorf("executable %q has characters that systemd refuses", exe)
 	}
 	return nil
 }
 
-// quote writes exe as the first word of an Exec line: systemd.syntax(7) for
-// quotes and backslashes, systemd.unit(5) for specifiers. A dollar stays, as
-// variables are not expanded in the name of the executable.
+// quote writes exe as the first word of an Exec line: systemd.unit(5) for the
+// percent sign, systemd.syntax(7) for the quotes, which only a space or a
+// semicolon needs. A dollar stays, as the name of an executable is not expanded.
 func quote(exe string) string {
 	exe = strings.ReplaceAll(exe, "%", "%%")
-	if !strings.ContainsAny(exe, " \\\"';") {
+	if !strings.ContainsFunc(exe, unicode.IsSpace) && !strings.Contains(exe, ";") {
 		return exe
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(exe) + `"`
+	return `"` + exe + `"`
 }

@@ -1,7 +1,7 @@
 // Command boxload opens new connections to moatd's sockets at a steady rate, asks
 // one question on each, and counts how that ended. It is for the tests with a
-// real systemd. On SIGTERM it waits for the open connections and prints the
-// counts as JSON: {"api": {"ok": 1, ...}, "proxy": {...}}.
+// real systemd. When its standard input ends it waits for the open connections
+// and prints the counts as JSON: {"api": {"ok": 1, ...}, "proxy": {...}}.
 package main
 
 import (
@@ -9,10 +9,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -21,8 +20,11 @@ func main() {
 	proxy := flag.String("proxy", "127.0.0.1:19080", "`address` of the proxy")
 	rate := flag.Int("rate", 200, "connections per second, to each of the two")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		defer stop()
+		_, _ = io.Copy(io.Discard, os.Stdin) // an error is an end, too
+	}()
 
 	targets := map[string]target{
 		"api":   {"unix", *api, "GET /v1/health HTTP/1.1\r\nHost: moatd\r\nConnection: close\r\n\r\n"},
