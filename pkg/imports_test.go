@@ -17,6 +17,10 @@ var mayImport = map[string][]string{
 	"cmd/moatd": {"moatd"},
 	"init":      {},
 
+	// What the tests with a real systemd run in their box.
+	"init/systemd/internal/boxload":   {},
+	"init/systemd/internal/boxorigin": {},
+
 	"pkg/cli": {
 		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/pki", "internal/providers",
 		"github.com/spf13/cobra", "golang.org/x/term",

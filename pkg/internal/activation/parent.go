@@ -100,10 +100,12 @@ func removeDead(ctx context.Context, path string) error {
 	switch {
 	case err == nil, errors.Is(err, unix.EAGAIN):
 		return fmt.Errorf("%w: a daemon answers there", ErrInUse)
+	case errors.Is(err, fs.ErrNotExist): // its owner has just removed it
+		return nil
 	case !errors.Is(err, unix.ECONNREFUSED):
 		return fmt.Errorf("ask whether a daemon is there: %w", err)
 	}
-	if err := os.Remove(path); err != nil {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the socket of a dead daemon: %w", err)
 	}
 	return nil

@@ -96,9 +96,7 @@ func byteText(v reflect.Value) (string, bool) {
 	if k := v.Kind(); k != reflect.Slice && k != reflect.Array || v.Type().Elem().Kind() != reflect.Uint8 {
 		return "", false
 	}
-	b := make([]byte, v.Len())
-	for i := range b {
-		b[i] = byte(v.Index(i).Uint())
-	}
-	return string(b), true
+	settable := reflect.New(v.Type()).Elem() // Bytes wants to address an array
+	settable.Set(v)
+	return string(settable.Bytes()), true
 }

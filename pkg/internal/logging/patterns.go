@@ -9,7 +9,7 @@ import (
 const minHex = 64
 
 // value is what may stand for a secret in a header, query or JSON text. It has
-// no brackets, so that a mask is not masked again.
+// no brackets, so that notMask sees when it is the inside of a mask.
 const value = `([^\s"'\\,;&\[\]{}()]+)`
 
 // A pattern finds secrets that nobody has told us. The first group of expr is
@@ -26,7 +26,7 @@ var patterns = []pattern{
 	{
 		folded("authorization"), regexp.MustCompile(`(?i)authorization(?:` +
 			`[^a-z0-9]{1,8}(?:bearer|basic|token|digest|negotiate)(?:\s|%20|\+)+|` +
-			`["'\\]*\s*[:=][\s"'\\\[]*(?:(?:bearer|basic|token|digest|negotiate)(?:\s|%20|\+)+)?)` + value), notMask,
+			`["'\\]*\s*[:=][\s"'\\\[]*(?:(?:bearer|basic|token|digest|negotiate)(?:\s|%20|\+)+)?)\[?` + value), notMask,
 	},
 	{
 		folded("bearer", "basic", "token"),

@@ -24,22 +24,27 @@ func (s *Store) Backup() error {
 
 func (s *Store) backupTo(dst string) error {
 	tmp := dst + ".new"
-	if err := copyFile(tmp, ""); err != nil {
-		return err
-	}
-	f, err := openOwned(tmp, existing)
+	f, err := createFile(tmp)
 	if err != nil {
 		return err
 	}
-	err = guard(func() error { return s.db.View(func(tx *bolt.Tx) error { _, err := tx.WriteTo(f); return err }) })
-	if err == nil {
-		_, err = verifyFile(f)
-	}
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	err = guard(func() error { return s.db.View(func(tx *bolt.Tx) error { return snapshot(tx, f) }) })
+	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
 	if err := os.Rename(tmp, dst); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(dst))
+}
+
+// snapshot writes what tx sees to f, on disk, and makes sure that it is sound.
+func snapshot(tx *bolt.Tx, f *os.File) error {
+	if _, err := tx.WriteTo(f); err != nil {
+		return err
+	}
+	if _, err := verifyFile(f); err != nil {
+		return err
+	}
+	return f.Sync()
 }

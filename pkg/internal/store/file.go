@@ -49,6 +49,9 @@ func openLocked(path string, flag int, wait time.Duration) (*os.File, error) {
 // read it.
 func openOwned(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		err = fmt.Errorf("it is a symbolic link: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +67,10 @@ func own(f *os.File) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("not a regular file")
+		return errors.New("it is not a regular file")
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() {
-		return errors.New("the file belongs to another user")
+		return errors.New("it belongs to another user")
 	}
 	if info.Mode().Perm() == 0o600 {
 		return nil

@@ -57,8 +57,11 @@ func schemaOf(tx *bolt.Tx) (int, error) {
 // one of ours.
 func (l layout) admit(tx *bolt.Tx) error {
 	n, err := schemaOf(tx)
-	if err != nil || n <= l.schema {
+	if err != nil {
 		return err
+	}
+	if n <= l.schema {
+		return tx.ForEach(flat)
 	}
 	by := "an unknown version"
 	if v := tx.Bucket(metaBucket).Get(writerKey); len(v) > 0 {
@@ -67,15 +70,17 @@ func (l layout) admit(tx *bolt.Tx) error {
 	return fmt.Errorf("%w: it has schema %d, by %s, and this moatd knows up to %d: upgrade moatd", ErrNewer, n, by, l.schema)
 }
 
-func (l layout) isOld(db *bolt.DB) (old bool, err error) {
-	err = guard(func() error {
-		return db.View(func(tx *bolt.Tx) error {
-			n, err := schemaOf(tx)
-			old = n > 0 && n < l.schema
-			return err
-		})
+// flat returns a *damage if there is a bucket in the bucket b.
+func flat(name []byte, b *bolt.Bucket) error {
+	return b.ForEachBucket(func(k []byte) error {
+		return damaged(fmt.Sprintf("bucket %q has a bucket %q in it", name, k))
 	})
-	return old, err
+}
+
+// isOld reports whether the file needs a migration.
+func (l layout) isOld(tx *bolt.Tx) (bool, error) {
+	n, err := schemaOf(tx)
+	return n > 0 && n < l.schema, err
 }
 
 // errSame ends a transaction that would change nothing.
@@ -102,16 +107,17 @@ func (l layout) update(db *bolt.DB, writer string) error {
 }
 
 func (l layout) migrate(tx *bolt.Tx) (changed bool, err error) {
-	n, err := schemaOf(tx)
-	if err != nil || n == 0 || n >= l.schema {
+	old, err := l.isOld(tx)
+	if err != nil || !old {
 		return false, err
 	}
-	for ; n < l.schema; n++ {
-		if err := l.migrations[n-1](tx); err != nil {
-			return false, fmt.Errorf("migrate from schema %d to %d: %w", n, n+1, err)
+	n, err := schemaOf(tx)
+	for ; err == nil && n < l.schema; n++ {
+		if err = l.migrations[n-1](tx); err != nil {
+			err = fmt.Errorf("migrate from schema %d to %d: %w", n, n+1, err)
 		}
 	}
-	return true, nil
+	return true, err
 }
 
 // create adds the buckets that are missing and brings meta up to date.

@@ -111,10 +111,11 @@ func readRecord(path string) (val []byte, err error) {
 		return nil, err
 	}
 	defer f.Close() // again, in most cases
-	if info, err := f.Stat(); err != nil || info.Size() == 0 {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
 		return nil, err
 	}
-	if _, err := verifyFile(f); err != nil {
+	if _, err = verifyFile(f); err != nil {
 		return nil, err
 	}
 	db, err := openBolt(f, true)

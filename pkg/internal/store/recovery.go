@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,8 +13,21 @@ import (
 // Recovery tells what [Open] did about a damaged file; its zero value: nothing.
 type Recovery struct {
 	Damage   string // what was wrong, "" for nothing
-	Kept     string // path of the damaged file that was moved aside
-	Restored string // path of the backup that took its place, "" when started empty
+	Kept     string // path of the damaged file that was moved aside, "" when it could be mended
+	Restored string // path of the backup that took its place, "" when started empty or mended
+}
+
+// String tells it in one line, "nothing" for the zero value.
+func (r Recovery) String() string {
+	switch {
+	case r.Damage == "":
+		return "nothing"
+	case r.Kept == "":
+		return "the database was damaged and has been mended: " + r.Damage
+	case r.Restored == "":
+		return fmt.Sprintf("the database was damaged and is empty now; the damaged file is %s: %s", r.Kept, r.Damage)
+	}
+	return fmt.Sprintf("the database was damaged and is restored from %s; the damaged file is %s: %s", r.Restored, r.Kept, r.Damage)
 }
 
 // replace moves the damaged file at path aside and puts the backup, or an empty
@@ -26,7 +40,11 @@ func replace(path string, opts Options, l layout, d *damage) (Recovery, error) {
 		return rec, err
 	}
 	defer f.Close()
-	if now, err := f.Stat(); err == nil && d.file != nil && !os.SameFile(now, d.file) {
+	now, err := f.Stat()
+	if err != nil {
+		return rec, err
+	}
+	if !os.SameFile(now, d.file) {
 		return Recovery{}, nil // another process was faster
 	}
 	next := path + ".new"
@@ -36,7 +54,7 @@ func replace(path string, opts Options, l layout, d *damage) (Recovery, error) {
 	if rec.Kept, err = moveAside(path); err != nil {
 		return rec, err
 	}
-	if err := os.Rename(next, path); err != nil {
+	if err = os.Rename(next, path); err != nil {
 		return rec, err
 	}
 	return rec, syncDir(filepath.Dir(path))
@@ -45,46 +63,54 @@ func replace(path string, opts Options, l layout, d *damage) (Recovery, error) {
 // successor makes a sound database at next, from the backup at bak if there is
 // a sound one, and returns the path it came from, "" for none.
 func successor(next, bak string, l layout) (from string, err error) {
-	if err := copyFile(next, bak); err != nil {
-		return "", err
-	}
-	f, err := openLocked(next, readWrite, 0)
+	copied, err := copyFile(next, bak)
 	if err != nil {
 		return "", err
 	}
-	if info, err := f.Stat(); err == nil && info.Size() > 0 {
-		from = bak
+	f, err := openLocked(next, existing, 0)
+	if err != nil {
+		return "", err
 	}
 	db, _, err := inspect(f, l)
 	if _, ok := errors.AsType[*damage](err); ok {
 		return successor(next, "", l)
 	}
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("restore %s: %w", bak, err)
+	}
+	if copied > 0 {
+		from = bak
 	}
 	return from, db.Close()
 }
 
 // copyFile makes the file dst, anew, with the content of src, or empty if src
-// cannot be opened.
-func copyFile(dst, src string) error {
-	if err := os.Remove(dst); err != nil && exists(dst) {
-		return err
-	}
-	out, err := os.OpenFile(dst, readWrite|os.O_EXCL, 0o600)
+// cannot be opened. It returns the number of bytes.
+func copyFile(dst, src string) (int64, error) {
+	out, err := createFile(dst)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer out.Close()
-	in, err := openOwned(src, readOnly)
-	if err != nil {
-		return nil //nolint:nilerr // then there is no backup to be had
+	in, cause := openOwned(src, readOnly)
+	if cause != nil {
+		return 0, nil // then there is no backup to be had
 	}
 	defer in.Close()
-	if _, err := io.Copy(out, in); err != nil {
-		return fmt.Errorf("copy %s: %w", src, err)
+	n, err := io.Copy(out, in)
+	if err != nil {
+		return n, fmt.Errorf("copy %s: %w", src, err)
 	}
-	return out.Sync()
+	return n, out.Sync()
+}
+
+// createFile makes an empty file at path. What an earlier attempt left there
+// goes.
+func createFile(path string) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(path, readWrite|os.O_EXCL, 0o600)
 }
 
 // moveAside gives the file at path a second name, which says when it was found

@@ -72,7 +72,7 @@ func open(path string, opts Options, l layout) (*Store, Recovery, error) {
 		opts.LockWait = defaultLockWait
 	}
 	s, rec, err := tryOpen(path, opts, l)
-	if d, ok := errors.AsType[*damage](err); ok {
+	if d, ok := errors.AsType[*damage](err); ok && d.file != nil {
 		if rec, err = replace(path, opts, l, d); err == nil {
 			s, _, err = tryOpen(path, opts, l)
 		}
@@ -107,19 +107,20 @@ func tryOpen(path string, opts Options, l layout) (*Store, Recovery, error) {
 // prepare brings the layout up to date, after a backup if it is an old one, and
 // puts the directory entry of a new file on disk.
 func (s *Store) prepare(opts Options, l layout) error {
-	old, err := l.isOld(s.db)
-	if err != nil {
-		return err
+	var old bool
+	err := guard(func() error {
+		return s.db.View(func(tx *bolt.Tx) (err error) { old, err = l.isOld(tx); return err })
+	})
+	if err == nil && old {
+		err = s.Backup()
 	}
-	if old {
-		if err := s.Backup(); err != nil {
-			return err
-		}
+	if err == nil {
+		err = guard(func() error { return l.update(s.db, opts.Writer) })
 	}
-	if err := guard(func() error { return l.update(s.db, opts.Writer) }); err != nil {
-		return err
+	if err == nil {
+		err = syncDir(filepath.Dir(s.db.Path()))
 	}
-	return syncDir(filepath.Dir(s.db.Path()))
+	return err
 }
 
 // Close closes the file. It waits for the calls that are under way; later ones

@@ -1,0 +1,78 @@
+//go:build e2e
+
+package systemd_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func testWatchdog(t *testing.T, m machine) {
+	remove := m.dropIn(t, "WatchdogSec=3\n")
+	defer remove()
+	m.systemctl(t, "restart", "moatd")
+	r, pid := m.register(t, "run_watchdog"), m.pid(t)
+	m.systemctl(t, "kill", "--signal", "STOP", "moatd")
+	m.works(t, r, "while the daemon hangs") // waits until there is another
+	if got := m.pid(t); got == pid {
+		t.Errorf("pid after the watchdog: still %d", got)
+	}
+	eventually(t, "the watchdog in the journal", func() bool {
+		lines := m.asUser(t, "journalctl", "--user", "-u", "moatd", "-o", "cat", "--no-pager")
+		return strings.Contains(lines, "Watchdog timeout")
+	})
+}
+
+func testCrashLoop(t *testing.T, m machine) {
+	r := m.register(t, "run_loop")
+	remove := m.dropIn(t, "ExecStart=\nExecStart=/bin/false\n")
+	m.systemctl(t, "kill", "--signal", "KILL", "moatd")
+	start, before := time.Now(), restarts(t, m)
+	answer := make(chan result, 1)
+	go func() { answer <- m.fetch(r, "/") }()
+
+	eventually(t, "twelve starts that fail", func() bool { return restarts(t, m)-before >= 12 })
+	if took := time.Since(start); took < 2*time.Second {
+		t.Errorf("twelve starts took %v, want at most five a second", took)
+	}
+	for _, unit := range []string{"moatd.socket", "moatd-proxy.socket"} {
+		if got := m.property(t, unit, "ActiveState"); got != "active" {
+			t.Errorf("after twelve crashes %s is %s, want active", unit, got)
+		}
+	}
+	remove()
+	if got := <-answer; got.stdout != "hello\n" {
+		t.Errorf("client that came in the loop: exit %d, %q: %s; want hello", got.code, got.stdout, got.stderr)
+	}
+}
+
+func restarts(t *testing.T, m machine) int {
+	t.Helper()
+	n, err := strconv.Atoi(m.property(t, "moatd", "NRestarts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A client that waits would start it again and again; systemd's limit on triggers
+// ends that, at the price of the socket.
+func testPermanentFailure(t *testing.T, m machine) {
+	remove := m.dropIn(t, "ExecStart=\nExecStart=/bin/sh -c 'exit 78'\n")
+	m.systemctl(t, "stop", "moatd")
+	got := m.tryAsUser("curl", "-sS", "--max-time", "10", "--unix-socket", socketPath, "http://moatd/v1/health")
+	if got.code == 0 {
+		t.Errorf("health from a daemon that exits 78: %s", got.stdout)
+	}
+	for unit, want := range map[string]string{"moatd.service": "exit-code", "moatd.socket": "trigger-limit-hit"} {
+		if got := m.property(t, unit, "Result"); got != want {
+			t.Errorf("result of %s: %s, want %s", unit, got, want)
+		}
+	}
+	remove()
+	m.systemctl(t, "reset-failed", "moatd.service", "moatd.socket", "moatd-proxy.socket")
+	m.systemctl(t, "start", "moatd.socket", "moatd-proxy.socket")
+	m.pid(t)
+}

@@ -1,0 +1,78 @@
+//go:build e2e
+
+package systemd_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func testRequests(t *testing.T, m machine) {
+	r := m.register(t, "run_requests")
+	m.works(t, r, "after it was registered")
+	if got := m.fetch(r, "/by-run"); got.code != 0 {
+		t.Errorf("GET /by-run: exit %d: %s", got.code, got.stderr)
+	}
+	m.asUser(t, "moat", "run", "--grant", "demo", "--policy", "strict", "--allow", "localhost:8443", "--",
+		"curl", "-sS", "--fail", "https://localhost:8443/by-cli")
+	for _, path := range []string{"/by-run", "/by-cli"} {
+		want := sight{"GET", path, "Bearer " + secret}
+		if got := m.seen(t, path); len(got) != 1 || got[0] != want {
+			t.Errorf("the origin saw at %s: %+v, want one %+v", path, got, want)
+		}
+	}
+	if list := m.asUser(t, "moat", "ls", "--json"); !strings.Contains(list, r.id) {
+		t.Errorf("moat ls --json: %s, want %s in it", list, r.id)
+	}
+}
+
+func testJournal(t *testing.T, m machine) {
+	r, other := m.register(t, "run_journal"), m.register(t, "run_other")
+	m.works(t, r, "after it was registered")
+	m.works(t, other, "after it was registered")
+	query := []string{"journalctl", "--user", "-u", "moatd", "--output", "cat", "--output-fields", "MESSAGE", "--no-pager"}
+	var lines string
+	eventually(t, "a line about the request of "+r.id, func() bool {
+		lines = m.asUser(t, append(query, "MOAT_RUN_ID="+r.id)...)
+		return strings.Contains(lines, "localhost")
+	})
+	ids := m.asUser(t, "journalctl", "--user", "-u", "moatd", "--field", "MOAT_RUN_ID")
+	for _, want := range []string{r.id, other.id} {
+		if !strings.Contains(ids, want) {
+			t.Errorf("values of MOAT_RUN_ID: %q, want %s among them", ids, want)
+		}
+	}
+}
+
+func testReload(t *testing.T, m machine) {
+	r, pid := m.register(t, "run_reload"), m.pid(t)
+	m.write(t, "/home/moat/.moat/providers/late.yaml", strings.ReplaceAll(provider, "demo", "late"))
+	m.systemctl(t, "reload", "moatd")
+	m.works(t, r, "after a reload")
+	if got := m.pid(t); got != pid {
+		t.Errorf("pid after a reload: %d, want %d as before", got, pid)
+	}
+	if state := m.property(t, "moatd", "ActiveState"); state != "active" {
+		t.Errorf("after a reload the service is %s, want active", state)
+	}
+}
+
+func testStopDrains(t *testing.T, m machine) {
+	r := m.register(t, "run_drain")
+	answer := make(chan result, 1)
+	go func() { answer <- m.fetch(r, "/slow") }()
+	eventually(t, "the slow request at the origin", func() bool { return len(m.seen(t, "/slow")) == 1 })
+	start := time.Now()
+	m.systemctl(t, "stop", "moatd")
+	took := time.Since(start)
+
+	got := <-answer
+	if got.code != 0 || !strings.HasSuffix(got.stdout, "line 6\n") {
+		t.Errorf("request in flight: exit %d, %q: %s; want six lines", got.code, got.stdout, got.stderr)
+	}
+	if result := m.property(t, "moatd", "Result"); result != "success" || took > 15*time.Second {
+		t.Errorf("stop: result %s after %v, want success soon after the answer ended", result, took)
+	}
+	m.works(t, r, "after a stop, over a socket that still listens")
+}

@@ -1,0 +1,98 @@
+//go:build e2e
+
+package systemd_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	initfiles "github.com/moatd/moatd/init"
+)
+
+func testVerify(t *testing.T, m machine) {
+	args := append([]string{"systemd-analyze", "--user", "verify"}, initfiles.UnitNames()...)
+	if got := m.tryAsUser(args...); got != (result{}) {
+		t.Errorf("systemd-analyze verify: exit %d, printed %q; want silence", got.code, got.stdout+got.stderr)
+	}
+}
+
+func testSocketFirst(t *testing.T, m machine) {
+	m.systemctl(t, "--quiet", "enable", "moatd.service")
+	m.systemctl(t, "start", "moatd.socket", "moatd-proxy.socket")
+	for _, tt := range []struct{ what, got, want string }{
+		{"the service", m.property(t, "moatd.service", "ActiveState"), "inactive"},
+		{"moatd.socket is", m.property(t, "moatd.socket", "UnitFileState"), "enabled"},
+		{"moatd-proxy.socket is", m.property(t, "moatd-proxy.socket", "UnitFileState"), "enabled"},
+		{"the socket", m.asRoot(t, "stat", "-c", "%a %U %F", socketPath), "600 moat socket"},
+		{"its directory", m.asRoot(t, "stat", "-c", "%a %U %F", "/run/user/1000/moat"), "700 moat directory"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.what, tt.got, tt.want)
+		}
+	}
+}
+
+func testFirstCall(t *testing.T, m machine) {
+	m.systemctl(t, "stop", "moatd.service")
+	health := m.call(t, "GET", "/v1/health", "", "200")
+	var got struct {
+		PID       int
+		ProxyPort int `json:"proxy_port"`
+	}
+	decode(t, health, &got)
+	if got.PID == 0 || got.ProxyPort != 19080 {
+		t.Errorf("health: %s, want a pid and proxy_port 19080", health)
+	}
+	if state := m.property(t, "moatd.service", "ActiveState"); state != "active" {
+		t.Errorf("after the first call the service is %s, want active", state)
+	}
+}
+
+func testStart(t *testing.T, m machine) {
+	m.systemctl(t, "stop", "moatd.service")
+	m.systemctl(t, "start", "moatd")
+	if state := m.property(t, "moatd", "ActiveState"); state != "active" {
+		t.Errorf("after systemctl start the service is %s, want active", state)
+	}
+	if status := m.property(t, "moatd", "StatusText"); !strings.Contains(status, "run") {
+		t.Errorf("StatusText: %q, want how many runs there are", status)
+	}
+	if status := m.asUser(t, "moat", "status", "--json"); !json.Valid([]byte(status)) {
+		t.Errorf("moat status --json: %q is no JSON", status)
+	}
+}
+
+func testOddPlace(t *testing.T, m machine) {
+	const exe = "/home/moat/an odd; place/$HOME/100%s moatd"
+	text, err := initfiles.Unit("moatd.service", exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.asUser(t, "install", "-D", "/usr/bin/moatd", exe)
+	m.write(t, "/home/moat/.config/systemd/user/moatd.service", text)
+	defer func() {
+		m.asUser(t, "rm", "/home/moat/.config/systemd/user/moatd.service")
+		m.systemctl(t, "daemon-reload")
+		m.systemctl(t, "restart", "moatd")
+	}()
+	m.systemctl(t, "daemon-reload")
+	m.systemctl(t, "restart", "moatd")
+	pid := m.property(t, "moatd", "MainPID")
+	if got := m.asRoot(t, "readlink", "/proc/"+pid+"/exe"); got != exe {
+		t.Errorf("executable of the service: %q, want %q", got, exe)
+	}
+}
+
+func testIdleExit(t *testing.T, m machine) {
+	remove := m.dropIn(t, "Environment=MOAT_IDLE_EXIT=1s\n")
+	defer remove()
+	m.systemctl(t, "restart", "moatd")
+	eventually(t, "exit of a daemon without runs", func() bool {
+		return m.property(t, "moatd", "ActiveState") == "inactive"
+	})
+	if got := m.property(t, "moatd", "Result"); got != "success" {
+		t.Errorf("result of the service: %s, want success", got)
+	}
+	m.pid(t)
+}
