@@ -1,11 +1,6 @@
 package proxy
 
-import (
-	"fmt"
-	"net/http"
-
-	"github.com/moatd/moatd/pkg/internal/hosts"
-)
+import "github.com/moatd/moatd/pkg/internal/hosts"
 
 // A Head is what of a request decides its fate.
 type Head struct {
@@ -45,6 +40,8 @@ const (
 	reasonPlaceholder = "placeholder"
 	reasonAddress     = "address"
 	reasonMalformed   = "malformed"
+	reasonToken       = "proxy-token"
+	reasonCanceled    = "canceled"
 )
 
 // Decide judges a request. It is a pure function of the snapshot and the head.
@@ -71,75 +68,4 @@ func (d *RunContextData) forward(h Head) Verdict {
 		v.Rules = rules
 	}
 	return v
-}
-
-func wrongName(_ *RunContextData, h Head) (Verdict, bool) {
-	for _, n := range h.Names {
-		if n.Host.OrPort(h.Target.Port) != h.Target {
-			return Verdict{
-				Status: http.StatusMisdirectedRequest, Reason: reasonMisdirected, Rule: "authority",
-				Text: fmt.Sprintf("the connection was opened to %s, but %s names %s", h.Target, n.Where, n.Host),
-				Hint: "open a connection to the host that the request is for",
-			}, true
-		}
-	}
-	return Verdict{}, false
-}
-
-func notAllowed(d *RunContextData, h Head) (Verdict, bool) {
-	if !d.strict || d.closed != nil {
-		return Verdict{}, false // where the rules are broken, that is the reason to give
-	}
-	if _, _, ok := d.allowed(h.Target); ok {
-		return Verdict{}, false
-	}
-	if _, ok := d.granted(h.Target); ok {
-		return Verdict{}, false
-	}
-	line := h.Target
-	if line.Port == 80 || line.Port == 443 {
-		line = line.WithoutPort()
-	}
-	return Verdict{
-		Status: http.StatusForbidden, Reason: reasonPolicy, Rule: "policy " + Strict,
-		Text: fmt.Sprintf("%s is on no allow list of this run, whose network policy is strict", h.Target),
-		Hint: fmt.Sprintf("moat run --allow %s", line),
-	}, true
-}
-
-func strayPlaceholder(_ *RunContextData, h Head) (Verdict, bool) {
-	if !h.Placeholder {
-		return Verdict{}, false
-	}
-	return Verdict{
-		Status: http.StatusForbidden, Reason: reasonPlaceholder, Rule: "placeholder",
-		Text: fmt.Sprintf("the request to %s carries a placeholder that stands for the secret of another host", h.Target),
-		Hint: "send it to the host of its grant",
-	}, true
-}
-
-func missingCredential(d *RunContextData, h Head) (Verdict, bool) {
-	m, ok := d.missing.Lookup(h.Target)
-	if d.closed != nil {
-		m, ok = *d.closed, true
-	}
-	if !ok {
-		return Verdict{}, false
-	}
-	return Verdict{
-		Status: http.StatusServiceUnavailable, Reason: reasonMissing, Rule: "grant " + m.Grant,
-		Text: fmt.Sprintf("the credential for %s is not available: %s", h.Target, m.Reason),
-	}, true
-}
-
-func cleartext(d *RunContextData, h Head) (Verdict, bool) {
-	rules, ok := d.rules.Lookup(h.Target)
-	if !ok || !rules.Secret() || h.Scheme == "https" || h.Target.IsLoopback() {
-		return Verdict{}, false
-	}
-	return Verdict{
-		Status: http.StatusForbidden, Reason: reasonCleartext, Rule: "cleartext",
-		Text: fmt.Sprintf("a request to http://%s would carry its credential in clear", h.Target),
-		Hint: "use https://",
-	}, true
 }

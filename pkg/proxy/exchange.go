@@ -4,10 +4,6 @@ import (
 	"context"
 	"net/http"
 	"time"
-
-	"github.com/sirupsen/logrus"
-
-	"github.com/moatd/moatd/pkg/internal/hosts"
 )
 
 // An exchange is one request and its answer, as far as it has got. It belongs
@@ -19,7 +15,12 @@ type exchange struct {
 	start   time.Time
 	head    Head
 	verdict Verdict
-	status  int // of the answer; 0 while there is none
+	status  int  // of the answer; 0 while there is none
+	failed  bool // the upstream did not answer
+}
+
+func newExchange(run *RunContextData, r *http.Request) *exchange {
+	return &exchange{id: newID(), run: run, method: r.Method, start: time.Now()}
 }
 
 type exchangeKey struct{}
@@ -33,42 +34,8 @@ func exchangeOf(r *http.Request) *exchange {
 	return ex
 }
 
-// refuse notes that f is the answer, and returns it.
-func (ex *exchange) refuse(f refusal) refusal {
-	ex.status, ex.verdict = f.verdict.Status, f.verdict
-	return f
-}
-
-// log writes the line of the request. Path and query stay out of it: an agent
-// may have put a secret of its own there.
-func (ex *exchange) log(lg *logrus.Logger) {
-	fields := logrus.Fields{
-		"run_id":      ex.run.runID,
-		"request_id":  ex.id,
-		"method":      ex.method,
-		"host":        ex.head.Target.String(),
-		"status":      ex.status,
-		"rule":        ex.verdict.Rule,
-		"duration_ms": time.Since(ex.start).Milliseconds(),
-	}
-	if grants := ex.verdict.Rules.Grants(); len(grants) > 0 {
-		fields["grant"] = grants[0]
-	}
-	if ex.verdict.Reason != "" {
-		fields["reason"] = ex.verdict.Reason
-		lg.WithFields(fields).Warn("request refused")
-		return
-	}
-	lg.WithFields(fields).Info("request")
-}
-
-// stray reports whether r, for target, carries a placeholder of another host
-// where credentials stand.
-func (d *RunContextData) stray(r *http.Request, target hosts.Host) bool {
-	for _, g := range d.secrets {
-		if g.host != target && g.host != target.WithoutPort() && g.sub.Found(r) {
-			return true
-		}
-	}
-	return false
+// refuse notes that a refusal with verdict v is the answer, and returns it.
+func (ex *exchange) refuse(v Verdict) refusal {
+	ex.status, ex.verdict = v.Status, v
+	return refusal{id: ex.id, verdict: v}
 }

@@ -9,8 +9,12 @@ import (
 	"github.com/moatd/moatd/pkg/internal/mitm"
 )
 
-// errForm reports a request that does not say where it goes.
-var errForm = errors.New("this is a proxy: the request needs an absolute URL or a CONNECT")
+// Requests that cannot be judged.
+var (
+	errForm   = errors.New("this is a proxy: the request needs an absolute URL or a CONNECT")
+	errNested = errors.New("a CONNECT inside a tunnel leads nowhere")
+	errTrace  = errors.New("TRACE would show the credential that was injected")
+)
 
 // connectTarget returns where a CONNECT goes.
 func connectTarget(r *http.Request) (hosts.Host, error) {
@@ -32,8 +36,16 @@ func headOf(r *http.Request, t *mitm.Tunnel) (Head, error) {
 		return plainHead(r)
 	}
 	h := Head{Scheme: "https", Target: t.Target}
-	if err := h.name("Host", r.Host); err != nil {
-		return h, err
+	if r.Method == http.MethodConnect {
+		return h, errNested
+	}
+	if r.Method == http.MethodTrace {
+		return h, errTrace
+	}
+	if r.Host != "" { // it may be missing in HTTP/1.0
+		if err := h.name("Host", r.Host); err != nil {
+			return h, err
+		}
 	}
 	if r.TLS != nil && r.TLS.ServerName != "" {
 		if err := h.name("SNI", r.TLS.ServerName); err != nil {
@@ -48,6 +60,9 @@ func headOf(r *http.Request, t *mitm.Tunnel) (Head, error) {
 
 // plainHead reads a request that names its upstream itself.
 func plainHead(r *http.Request) (Head, error) {
+	if r.Method == http.MethodTrace {
+		return Head{}, errTrace
+	}
 	ports := map[string]int{"http": 80, "https": 443}
 	port, ok := ports[r.URL.Scheme]
 	if !ok || r.URL.Host == "" {

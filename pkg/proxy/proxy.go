@@ -40,7 +40,10 @@ type Proxy struct {
 	plain   *http.Server // CONNECT, and requests with an absolute URL
 	tunnels *mitm.Server // what comes out of CONNECT
 	forward *httputil.ReverseProxy
-	conns   connSet
+
+	upstream  pools
+	conns     conns
+	exchanges set[*exchange] // the requests under way
 }
 
 const (
@@ -50,7 +53,9 @@ const (
 )
 
 // New returns a proxy that waits for [Proxy.Serve].
-func New(opts Options) (*Proxy, error) {
+func New(opts Options) (*Proxy, error) { return newProxy(opts, systemNetwork()) }
+
+func newProxy(opts Options, n network) (*Proxy, error) {
 	if opts.Runs == nil || opts.Certificate == nil {
 		return nil, errors.New("proxy: Options need Runs and Certificate")
 	}
@@ -58,7 +63,8 @@ func New(opts Options) (*Proxy, error) {
 		opts.Log = logrus.New()
 		opts.Log.SetOutput(io.Discard)
 	}
-	p := &Proxy{opts: opts, forward: newForwarder(opts.UpstreamRoots)}
+	p := &Proxy{opts: opts, upstream: newPools(n, opts.UpstreamRoots)}
+	p.forward = newForwarder(p.upstream)
 	errorLog := connectionLog(opts.Log)
 	p.plain = &http.Server{
 		Handler:           http.HandlerFunc(p.servePlain),
@@ -66,6 +72,8 @@ func New(opts Options) (*Proxy, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          errorLog,
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for us to judge
 	}
 	p.tunnels = mitm.New(mitm.Options{
 		Certificate: opts.Certificate,
@@ -73,88 +81,4 @@ func New(opts Options) (*Proxy, error) {
 		ErrorLog:    errorLog,
 	})
 	return p, nil
-}
-
-// servePlain serves what comes straight to the proxy's port.
-func (p *Proxy) servePlain(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodConnect {
-		p.connect(w, r)
-		return
-	}
-	p.serve(w, r, nil, tokenOf(r))
-}
-
-// serveTunnelled serves what comes out of a tunnel.
-func (p *Proxy) serveTunnelled(w http.ResponseWriter, r *http.Request) {
-	t := mitm.From(r.Context())
-	p.serve(w, r, t, t.Token)
-}
-
-// connect opens a tunnel. A target that the run may not reach gets one too,
-// for the refusal to be readable inside; nothing is dialled for it.
-func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
-	token := tokenOf(r)
-	run, ok := p.opts.Runs(token)
-	if !ok {
-		challenge(w, r, token != "")
-		return
-	}
-	target, err := connectTarget(r)
-	if err != nil {
-		malformed(newID(), err).write(w, r)
-		return
-	}
-	if p.opts.RefuseAtConnect {
-		if v := run.Decide(Head{Scheme: "https", Target: target}); v.Status != 0 {
-			refusal{id: newID(), verdict: v}.writePlain(w, r)
-			return
-		}
-	}
-	conn, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		malformed(newID(), errors.New("CONNECT needs HTTP/1.1")).write(w, r)
-		return
-	}
-	if _, err := io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
-		_ = conn.Close() // the client is gone
-		return
-	}
-	early := io.LimitReader(buffered.Reader, int64(buffered.Reader.Buffered()))
-	p.tunnels.Take(conn, &mitm.Tunnel{Target: target, Token: token}, early)
-}
-
-// serve answers one request, whichever way it came: t is its tunnel, nil for
-// none.
-func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel, token string) {
-	run, ok := p.opts.Runs(token)
-	if !ok {
-		challenge(w, r, token != "")
-		return
-	}
-	ex := &exchange{id: newID(), run: run, method: r.Method, start: time.Now()}
-	defer ex.log(p.opts.Log)
-	head, err := headOf(r, t)
-	if err != nil {
-		ex.refuse(malformed(ex.id, err)).write(w, r)
-		return
-	}
-	head.Placeholder = run.stray(r, head.Target)
-	ex.head, ex.verdict = head, run.Decide(head)
-	switch {
-	case ex.verdict.Status == 0:
-		p.forward.ServeHTTP(fullDuplex(w, r), r.WithContext(withExchange(r.Context(), ex)))
-	case t == nil:
-		ex.refuse(refusal{id: ex.id, verdict: ex.verdict}).writePlain(w, r)
-	default:
-		ex.refuse(refusal{id: ex.id, verdict: ex.verdict}).write(w, r)
-	}
-}
-
-// fullDuplex lets an answer begin while the request body is still on its way,
-// which HTTP/1 servers do not do by themselves. It returns w.
-func fullDuplex(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	if r.ProtoMajor == 1 {
-		_ = http.NewResponseController(w).EnableFullDuplex() // not supported only by a w of tests
-	}
-	return w
 }

@@ -17,11 +17,25 @@ func newID() string {
 	return "req_" + hex.EncodeToString(b[:])
 }
 
+// malformed is the verdict on a request that cannot be understood.
+func malformed(err error) Verdict {
+	return Verdict{Status: http.StatusBadRequest, Reason: reasonMalformed, Rule: "syntax", Text: err.Error()}
+}
+
 // A refusal is the answer to a request that does not go out.
 type refusal struct {
 	id      string
 	verdict Verdict
 	header  string // that names the reason; "" means X-Moat-Blocked
+}
+
+// writePlain answers a request that is not in a tunnel: clients show a 407 of
+// their proxy, and would take a 403 for the upstream's.
+func (f refusal) writePlain(w http.ResponseWriter, r *http.Request) {
+	if f.verdict.Reason == reasonPolicy || r.Method == http.MethodConnect && f.verdict.Status != http.StatusBadRequest {
+		f.verdict.Status = http.StatusProxyAuthRequired
+	}
+	f.write(w, r)
 }
 
 // write answers as JSON where the client prefers it, else as text. A request
@@ -42,8 +56,19 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
+	if f.verdict.Status == http.StatusProxyAuthRequired {
+		h.Set("Proxy-Authenticate", f.scheme())
+	}
 	w.WriteHeader(f.verdict.Status)
 	_, _ = w.Write(body) // the client is gone; nothing to tell it
+}
+
+// scheme returns what a 407 asks for: a token, or nothing that a client has.
+func (f refusal) scheme() string {
+	if f.verdict.Reason == reasonToken {
+		return `Basic realm="moat"`
+	}
+	return "Moat-Policy"
 }
 
 func (f refusal) text() []byte {

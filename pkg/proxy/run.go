@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/moatd/moatd/pkg/internal/hosts"
 	"github.com/moatd/moatd/pkg/internal/inject"
@@ -50,14 +49,8 @@ type RunContextData struct {
 	allow   []hosts.Pattern
 	rules   hosts.Table[*HostRules]
 	missing hosts.Table[MissingGrant]
-	closed  *MissingGrant // refuses every request; nil for none
-	secrets []guarded
-}
-
-// guarded is a placeholder and the host where it becomes a secret.
-type guarded struct {
-	host hosts.Host
-	sub  inject.Substitution
+	closed  *MissingGrant  // refuses every request; nil for none
+	secrets []Substitution // of all hosts
 }
 
 // NewRunContextData compiles spec. The error names the value that is wrong.
@@ -105,8 +98,8 @@ func (d *RunContextData) addRules(h hosts.Host, rules *HostRules) error {
 		return fmt.Errorf("rules for %s: %w", h, err)
 	}
 	d.rules[h] = rules
-	for _, sub := range rules.Substitute {
-		d.secrets = append(d.secrets, guarded{h, sub})
+	if rules != nil {
+		d.secrets = append(d.secrets, rules.Substitute...)
 	}
 	return nil
 }
@@ -127,43 +120,13 @@ func (d *RunContextData) addMissing(missing []MissingGrant) error {
 	return nil
 }
 
+// rule names what a request without the credential is refused by.
+func (m MissingGrant) rule() string {
+	if m.Grant == "" {
+		return "run" // its rules cannot be made sense of
+	}
+	return "grant " + m.Grant
+}
+
 // RunID returns the id of the run.
 func (d *RunContextData) RunID() string { return d.runID }
-
-// allowed returns the entry of the allow list that names h, if there is one,
-// an entry without a wildcard before others.
-func (d *RunContextData) allowed(h hosts.Host) (rule string, exact, ok bool) {
-	for _, p := range d.allow {
-		if !p.Match(h) {
-			continue
-		}
-		if p.Exact() {
-			return p.String(), true, true
-		}
-		if !ok {
-			rule, ok = p.String(), true
-		}
-	}
-	return rule, false, ok
-}
-
-// granted reports whether a grant of the run covers h, for a credential or for
-// one that is missing now.
-func (d *RunContextData) granted(h hosts.Host) (grant string, ok bool) {
-	if r, found := d.rules.Lookup(h); found && standard(h.Port, d.rules, h) {
-		return strings.Join(r.Grants(), ","), r.Secret()
-	}
-	if m, found := d.missing.Lookup(h); found && standard(h.Port, d.missing, h) {
-		return m.Grant, true
-	}
-	return "", false
-}
-
-// standard reports whether the port of h is one that its entry in t opens: the
-// entry's own, or 80 and 443 where it has none.
-func standard[V any](port int, t hosts.Table[V], h hosts.Host) bool {
-	if _, own := t[h]; own {
-		return true
-	}
-	return port == 80 || port == 443
-}

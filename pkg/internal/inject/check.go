@@ -3,12 +3,16 @@ package inject
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
 
 // Check says which rule could not be applied to a request as it is meant.
 func (r *Rules) Check() error {
+	if r == nil {
+		return nil
+	}
 	for _, name := range r.Remove {
 		if !validName(name) {
 			return fmt.Errorf("%q is no header name", name)
@@ -17,6 +21,9 @@ func (r *Rules) Check() error {
 	for _, h := range slices.Concat(r.Extra, r.Credentials) {
 		if !validName(h.Name) {
 			return fmt.Errorf("%q is no header name", h.Name)
+		}
+		if slices.Contains(framing, http.CanonicalHeaderKey(h.Name)) {
+			return fmt.Errorf("header %s belongs to the connection and cannot be set", h.Name)
 		}
 		if strings.ContainsFunc(h.Value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
 			return fmt.Errorf("the value of header %s contains a control character", h.Name)
@@ -28,6 +35,11 @@ func (r *Rules) Check() error {
 		}
 	}
 	return nil
+}
+
+// framing are the headers that net/http sets itself, whatever the rules say.
+var framing = []string{
+	"Connection", "Content-Length", "Host", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
 // validName reports whether s is a token of RFC 9110, section 5.6.2.

@@ -20,7 +20,8 @@ type Header struct {
 // A Substitution replaces a placeholder, which the agent knows, by the secret.
 type Substitution struct {
 	Placeholder string // not empty
-	Secret      string
+	Secret      string // not empty
+	Grant       string // the grant that it comes from, "" for none
 }
 
 // Rules are what is done to the requests for one host. They are not changed
@@ -30,6 +31,7 @@ type Rules struct {
 	Substitute  []Substitution
 	Extra       []Header // merged into what the client sent
 	Credentials []Header // replace what the client sent
+	Cleartext   bool     // the secrets may go over http://
 }
 
 // Request changes out, which must be free of hop-by-hop headers, on its way to
@@ -41,6 +43,9 @@ func (r *Rules) Request(out *http.Request) {
 	r.extra(out.Header)
 	r.inject(out.Header)
 }
+
+// Trailer takes out of the trailers of a request what its header must not have.
+func (r *Rules) Trailer(t http.Header) { r.strip(t) }
 
 // strip takes out what a client must not send.
 func (r *Rules) strip(h http.Header) {
@@ -104,10 +109,16 @@ func (r *Rules) Grants() []string {
 		return nil
 	}
 	var names []string
-	for _, c := range r.Credentials {
-		if c.Grant != "" && !slices.Contains(names, c.Grant) {
-			names = append(names, c.Grant)
+	add := func(grant string) {
+		if grant != "" && !slices.Contains(names, grant) {
+			names = append(names, grant)
 		}
+	}
+	for _, c := range r.Credentials {
+		add(c.Grant)
+	}
+	for _, s := range r.Substitute {
+		add(s.Grant)
 	}
 	return names
 }
@@ -115,4 +126,9 @@ func (r *Rules) Grants() []string {
 // Secret reports whether the rules put a secret into requests.
 func (r *Rules) Secret() bool {
 	return r != nil && len(r.Credentials)+len(r.Substitute) > 0
+}
+
+// Knows reports whether the rules replace the placeholder.
+func (r *Rules) Knows(placeholder string) bool {
+	return r != nil && slices.ContainsFunc(r.Substitute, func(s Substitution) bool { return s.Placeholder == placeholder })
 }

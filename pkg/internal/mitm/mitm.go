@@ -11,10 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"sync"
 	"time"
-
-	"github.com/moatd/moatd/pkg/internal/hosts"
 )
 
 const (
@@ -27,12 +24,6 @@ const (
 	// maxHeader is the limit of one request head, in bytes: answered with 431.
 	maxHeader = 1 << 20
 )
-
-// A Tunnel is what one CONNECT request said.
-type Tunnel struct {
-	Target hosts.Host // where the client asked to go, with a port
-	Token  string     // the token that it showed
-}
 
 // Options configure a Server.
 type Options struct {
@@ -76,6 +67,8 @@ func New(opts Options) *Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          errorLog,
 		ConnContext:       withTunnel,
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for the upstream
 	}
 	return s
 }
@@ -102,90 +95,3 @@ func (s *Server) CloseIdle() { s.http.SetKeepAlivesEnabled(false) }
 // Shutdown takes no more tunnels, closes those that are idle and waits for the
 // requests of the others, though not for upgraded connections, until ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
-
-type tunnelKey struct{}
-
-// From returns the tunnel that the request with this context came through, and
-// nil if it came through none.
-func From(ctx context.Context) *Tunnel {
-	t, _ := ctx.Value(tunnelKey{}).(*Tunnel) // absent is nil
-	return t
-}
-
-func withTunnel(ctx context.Context, c net.Conn) context.Context {
-	if outer, ok := c.(*tls.Conn); ok {
-		if inner, ok := outer.NetConn().(*tunnelConn); ok {
-			return context.WithValue(ctx, tunnelKey{}, inner.tunnel)
-		}
-	}
-	return ctx
-}
-
-// leafName returns the name that the client will look for in the certificate:
-// what it asked for in SNI, or where there is none, the target of its CONNECT.
-// Whether the two agree is decided with the request, which can be answered.
-func leafName(hello *tls.ClientHelloInfo) string {
-	if h, err := hosts.Parse(hello.ServerName); err == nil && h.Port == 0 {
-		return h.Name
-	}
-	if c, ok := hello.Conn.(*tunnelConn); ok {
-		return c.tunnel.Target.Name
-	}
-	return ""
-}
-
-// tunnelConn is the connection below the TLS of a tunnel.
-type tunnelConn struct {
-	net.Conn
-	tunnel *Tunnel
-	early  io.Reader // read before Conn, nil once it is empty
-}
-
-func (c *tunnelConn) Read(p []byte) (int, error) {
-	if c.early == nil {
-		return c.Conn.Read(p)
-	}
-	n, err := c.early.Read(p)
-	if err != nil {
-		c.early = nil
-		err = nil
-	}
-	if n == 0 && len(p) > 0 {
-		return c.Conn.Read(p)
-	}
-	return n, err
-}
-
-// queue is a listener that accepts what is put into it.
-type queue struct {
-	conns chan net.Conn
-	done  chan struct{} // closed by Close
-	once  sync.Once
-}
-
-func (q *queue) put(c net.Conn) {
-	select {
-	case q.conns <- c:
-	case <-q.done:
-		_ = c.Close() // too late for it; the client sees the end of the connection
-	}
-}
-
-// Accept implements [net.Listener].
-func (q *queue) Accept() (net.Conn, error) {
-	select {
-	case c := <-q.conns:
-		return c, nil
-	case <-q.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements [net.Listener].
-func (q *queue) Close() error {
-	q.once.Do(func() { close(q.done) })
-	return nil
-}
-
-// Addr implements [net.Listener]; there is no address.
-func (q *queue) Addr() net.Addr { return &net.UnixAddr{Name: "tunnels"} }
