@@ -151,7 +151,8 @@ var damages = []struct {
 	{"a root that holds a value", func(_ *testing.T, m image) []byte { m.page(m.root)[headerSize] = 0; return m.b }, "flags"},
 	{"a bucket whose page is gone", func(t *testing.T, m image) []byte { clear(m.runs(t)); return m.b }, "bad header"},
 	{"a branch that says it is a leaf", func(t *testing.T, m image) []byte { m.runs(t)[8] = leafPage; return m.b }, "element"},
-	{"a branch without a child", func(t *testing.T, m image) []byte { clear(m.runs(t)[10:12]); return m.b }, "leads nowhere"},
+	{"a branch without a child", func(t *testing.T, m image) []byte { clear(m.runs(t)[10:12]); return m.b }, "no elements"},
+	{"a leaf without an element", func(t *testing.T, m image) []byte { clear(m.leaf(t)[10:12]); return m.b }, "no elements"},
 	{"a branch with a child beyond the file", func(t *testing.T, m image) []byte { m.runs(t)[headerSize+14] = 1; return m.b }, "out of bounds"},
 	{"a branch that is its own child", func(t *testing.T, m image) []byte {
 		b := m.runs(t)
