@@ -19,13 +19,13 @@ import (
 
 // mustOpen opens the database at path, in which nothing may be damaged, and
 // closes it when the test ends.
-func mustOpen(t testing.TB, path string) *store.Store {
-	t.Helper()
+func mustOpen(tb testing.TB, path string) *store.Store {
+	tb.Helper()
 	s, rec, err := store.Open(path, store.Options{})
 	if err != nil || rec != (store.Recovery{}) {
-		t.Fatalf("Open(%s) = %v, %v; want a store, and nothing to recover", path, rec, err)
+		tb.Fatalf("Open(%s) = %v, %v; want a store, and nothing to recover", path, rec, err)
 	}
-	t.Cleanup(func() { s.Close() })
+	tb.Cleanup(func() { s.Close() })
 	return s
 }
 
