@@ -176,6 +176,9 @@ func TestOpenRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("Open = %v, want an error with %q and the path", err, tt.want)
 			}
+			if err != nil && strings.Count(err.Error(), path) != 1 {
+				t.Errorf("Open = %v, want the path once", err)
+			}
 			if rec != (store.Recovery{}) {
 				t.Errorf("Open recovered: %v, want nothing", rec)
 			}
