@@ -46,11 +46,14 @@ func openLocked(path string, flag int, wait time.Duration) (*os.File, error) {
 }
 
 // openOwned opens a regular file of our own and sees to it that nobody else may
-// read it.
+// read it. Its errors leave the path to the caller.
 func openOwned(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
-		err = fmt.Errorf("it is a symbolic link: %w", err)
+		return nil, errors.New("it is a symbolic link")
+	}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, pe.Err
 	}
 	if err != nil {
 		return nil, err

@@ -42,7 +42,9 @@ type Options struct {
 	Writer string
 }
 
-// A Store is an open database file. Its methods may be called concurrently.
+// A Store is an open database file. Its methods may be called concurrently; the
+// changes of one caller are made in its order, and of two calls at the same time
+// either may come last.
 type Store struct {
 	db *bolt.DB
 

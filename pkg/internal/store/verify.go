@@ -134,8 +134,8 @@ func elements(p page, s span) ([]elem, error) {
 	if p.flags != leafPage && p.flags != branchPage {
 		return nil, fmt.Errorf("it is neither branch nor leaf (%#x)", p.flags)
 	}
-	if p.flags == branchPage && p.count == 0 {
-		return nil, errors.New("it is a branch that leads nowhere")
+	if p.count == 0 && (p.flags == branchPage || s.lo != nil) {
+		return nil, errors.New("it has no elements") // only a root may be so, that of an empty bucket
 	}
 	elems := make([]elem, p.count)
 	low := s.lo // the first key may equal it
