@@ -45,7 +45,7 @@ func (v value) provider() *Provider {
 	}
 	p.extra = f["extra_headers"].extraHeaders(p.inject)
 	p.validateURL = f["validate"].validation(p)
-	if f["inject"].absent() && f["substitute"].absent() {
+	if len(p.inject)+len(p.substitute) == 0 && len(v.r.errs) == 0 { // else the errors say why
 		v.fail("neither inject nor substitute: the credential would go nowhere")
 	}
 	return p

@@ -26,6 +26,7 @@ func TestParseNamesEveryMistake(t *testing.T) {
 		{"no name", "inject: [{hosts: [a.example]}]", `:1: name: must be the name of the file`},
 		{"a number as the name", "name: 1\ninject: [{hosts: [a.example]}]", ":1: name: must be a string; put it in quotes"},
 		{"nothing done", "name: p", ":1: neither inject nor substitute"},
+		{"empty lists", "name: p\ninject: []\nsubstitute: []", ":1: neither inject nor substitute"},
 		{"a mapping as a list", "name: p\ninject: {hosts: [a.example]}", ":2: inject: must be a list"},
 		{"a string as hosts", "name: p\ninject: [{hosts: a.example}]", ":2: inject[0].hosts: must be a list"},
 		{"no hosts", "name: p\ninject: [{header: X-Key}]", ":2: inject[0].hosts: must be a list of hosts"},
