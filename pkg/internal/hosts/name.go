@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -44,19 +45,26 @@ func canonical(name string) (string, error) {
 // already is what DNS is asked for; its A-labels are not looked into.
 func toASCII(name string) (string, error) {
 	for i := range len(name) {
-		if name[i] < 0x80 {
-			continue
+		if name[i] >= utf8.RuneSelf {
+			return mapName(name)
 		}
-		if len(name) > 4*maxName { // more than UTF-8 needs for the longest name
-			return "", fmt.Errorf("a name of %d bytes", len(name))
-		}
-		ascii, err := unicodeNames.ToASCII(name)
-		if err != nil {
-			return "", fmt.Errorf("not an international name: %w", err)
-		}
-		return ascii, nil
 	}
 	return strings.ToLower(name), nil
+}
+
+// mapName returns a name in another script in A-labels.
+func mapName(name string) (string, error) {
+	if len(name) > utf8.UTFMax*maxName {
+		return "", fmt.Errorf("a name of %d bytes", len(name))
+	}
+	if !utf8.ValidString(name) { // idna would make U+FFFD of it
+		return "", errors.New("bytes that are neither ASCII nor UTF-8")
+	}
+	ascii, err := unicodeNames.ToASCII(name)
+	if err != nil {
+		return "", fmt.Errorf("not an international name: %w", err)
+	}
+	return ascii, nil
 }
 
 // checkName checks the limits of DNS and the letters of each label.
