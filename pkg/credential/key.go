@@ -36,7 +36,7 @@ func (Key) String() string { return hidden }
 // GoString returns "[secret]".
 func (Key) GoString() string { return hidden }
 
-// Format writes "[secret]" for every verb.
+// Format writes "[secret]" for every verb but %T, %p and %w; that shows an address.
 func (Key) Format(w fmt.State, _ rune) { printHidden(w) }
 
 // MarshalText returns "[secret]".
