@@ -21,7 +21,7 @@ import (
 
 // secret is the credential that must arrive at the origin and nowhere else. Its
 // characters look different in a URL, in JSON and in a shell.
-const secret = "s3cret/of+the&box=<42>~" //nolint:gosec // not a real one
+const secret = "s3cret/of+the&box=<42>~"
 
 // Where things are in the machine.
 const (
@@ -46,7 +46,7 @@ env: {DEMO_TOKEN: placeholder}
 `
 
 // install puts into m what a package would, an origin, and a grant.
-func install(t *testing.T, m machine) {
+func (m machine) install(t *testing.T) {
 	t.Helper()
 	bin := build(t)
 	for from, to := range map[string]string{

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func testRequests(t *testing.T, m machine) {
+func (m machine) testRequests(t *testing.T) {
 	r := m.register(t, "run_requests")
 	m.works(t, r, "after it was registered")
 	if got := m.fetch(r, "/by-run"); got.code != 0 {
@@ -27,7 +27,7 @@ func testRequests(t *testing.T, m machine) {
 	}
 }
 
-func testJournal(t *testing.T, m machine) {
+func (m machine) testJournal(t *testing.T) {
 	r, other := m.register(t, "run_journal"), m.register(t, "run_other")
 	m.works(t, r, "after it was registered")
 	m.works(t, other, "after it was registered")
@@ -45,7 +45,7 @@ func testJournal(t *testing.T, m machine) {
 	}
 }
 
-func testReload(t *testing.T, m machine) {
+func (m machine) testReload(t *testing.T) {
 	r, pid := m.register(t, "run_reload"), m.pid(t)
 	m.write(t, "/home/moat/.moat/providers/late.yaml", strings.ReplaceAll(provider, "demo", "late"))
 	m.systemctl(t, "reload", "moatd")
@@ -58,7 +58,7 @@ func testReload(t *testing.T, m machine) {
 	}
 }
 
-func testStopDrains(t *testing.T, m machine) {
+func (m machine) testStopDrains(t *testing.T) {
 	r := m.register(t, "run_drain")
 	answer := make(chan result, 1)
 	go func() { answer <- m.fetch(r, "/slow") }()

@@ -10,14 +10,14 @@ import (
 	initfiles "github.com/moatd/moatd/init"
 )
 
-func testVerify(t *testing.T, m machine) {
+func (m machine) testVerify(t *testing.T) {
 	args := append([]string{"systemd-analyze", "--user", "verify"}, initfiles.UnitNames()...)
 	if got := m.tryAsUser(args...); got != (result{}) {
 		t.Errorf("systemd-analyze verify: exit %d, printed %q; want silence", got.code, got.stdout+got.stderr)
 	}
 }
 
-func testSocketFirst(t *testing.T, m machine) {
+func (m machine) testSocketFirst(t *testing.T) {
 	m.systemctl(t, "--quiet", "enable", "moatd.service")
 	m.systemctl(t, "start", "moatd.socket", "moatd-proxy.socket")
 	for _, tt := range []struct{ what, got, want string }{
@@ -33,7 +33,7 @@ func testSocketFirst(t *testing.T, m machine) {
 	}
 }
 
-func testFirstCall(t *testing.T, m machine) {
+func (m machine) testFirstCall(t *testing.T) {
 	m.systemctl(t, "stop", "moatd.service")
 	health := m.call(t, "GET", "/v1/health", "", "200")
 	var got struct {
@@ -49,7 +49,7 @@ func testFirstCall(t *testing.T, m machine) {
 	}
 }
 
-func testStart(t *testing.T, m machine) {
+func (m machine) testStart(t *testing.T) {
 	m.systemctl(t, "stop", "moatd.service")
 	m.systemctl(t, "start", "moatd")
 	if state := m.property(t, "moatd", "ActiveState"); state != "active" {
@@ -63,7 +63,7 @@ func testStart(t *testing.T, m machine) {
 	}
 }
 
-func testOddPlace(t *testing.T, m machine) {
+func (m machine) testOddPlace(t *testing.T) {
 	const exe = "/home/moat/an odd; place/$HOME/100%s moatd"
 	text, err := initfiles.Unit("moatd.service", exe)
 	if err != nil {
@@ -84,9 +84,8 @@ func testOddPlace(t *testing.T, m machine) {
 	}
 }
 
-func testIdleExit(t *testing.T, m machine) {
-	remove := m.dropIn(t, "Environment=MOAT_IDLE_EXIT=1s\n")
-	defer remove()
+func (m machine) testIdleExit(t *testing.T) {
+	m.dropIn(t, "Environment=MOAT_IDLE_EXIT=1s\n")
 	m.systemctl(t, "restart", "moatd")
 	eventually(t, "exit of a daemon without runs", func() bool {
 		return m.property(t, "moatd", "ActiveState") == "inactive"
