@@ -27,15 +27,15 @@ var mayImport = map[string][]string{
 	},
 	"pkg/moatd": {
 		"config", "credential", "daemon", "proxy", "internal/activation", "internal/grants", "internal/hosts",
-		"internal/logging", "internal/pki", "internal/providers", "internal/store", "internal/tasks", logrus,
+		"internal/logging", "internal/pki", "internal/store", "internal/tasks", logrus,
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "internal/providers", logrus},
 	"pkg/daemon": {
-		"config", "credential", "proxy", "internal/grants", "internal/hosts", "internal/store", logrus, "golang.org/x/sys/unix",
+		"config", "credential", "proxy", "internal/activation", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
-	"pkg/proxy":      {"internal/hosts", "internal/inject", "internal/mitm", logrus},
+	"pkg/proxy":      {"internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
-	"pkg/config":     {"internal/hosts", yaml},
+	"pkg/config":     {yaml},
 
 	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/providers", "github.com/fsnotify/fsnotify"},
 	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	_ "embed" // for the hook of Node
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moatd/moatd/pkg/config"
+)
+
+// childEnv is what the environment of a run's processes is made from.
+type childEnv struct {
+	home   string            // moat's
+	token  string            // of the run
+	port   int               // of the proxy, on this machine
+	grants map[string]string // the placeholders of the grants
+}
+
+// environ returns base with the variables of the run in place of those of the
+// same name.
+func (c childEnv) environ(base []string) []string {
+	set := c.proxy()
+	maps.Copy(set, c.roots())
+	maps.Copy(set, c.grants)
+	maps.Copy(set, c.tools(lookupIn(base)))
+	env := slices.DeleteFunc(slices.Clone(base), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		_, ours := set[name]
+		return ours
+	})
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		env = append(env, name+"="+set[name])
+	}
+	return env
+}
+
+// proxy returns the variables that name the proxy, in both cases, since clients
+// disagree. NO_PROXY is empty: what it names would go around the rules.
+func (c childEnv) proxy() map[string]string {
+	url := fmt.Sprintf("http://moat:%s@127.0.0.1:%d", c.token, c.port)
+	set := make(map[string]string)
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GRPC_PROXY"} {
+		set[name], set[strings.ToLower(name)] = url, url
+	}
+	set["NO_PROXY"], set["no_proxy"] = "", ""
+	return set
+}
+
+// roots returns the variables that name CA certificates: the bundle for tools
+// that take it in place of their own, our CA alone for those that add it.
+func (c childEnv) roots() map[string]string {
+	set := map[string]string{
+		"SSL_CERT_DIR":        config.CADir(c.home),
+		"NODE_EXTRA_CA_CERTS": config.CAFile(c.home),
+		"DENO_CERT":           config.CAFile(c.home),
+	}
+	for _, name := range []string{
+		"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "AWS_CA_BUNDLE", "GIT_SSL_CAINFO",
+		"CARGO_HTTP_CAINFO", "BUNDLE_SSL_CA_CERT", "NIX_SSL_CERT_FILE",
+	} {
+		set[name] = config.BundleFile(c.home)
+	}
+	return set
+}
+
+// tools returns the variables of single tools; those that the user may have set
+// too get ours beside the user's.
+func (c childEnv) tools(have func(string) string) map[string]string {
+	n, err := strconv.Atoi(have("GIT_CONFIG_COUNT"))
+	if err != nil || n < 0 {
+		n = 0 // not set, or nothing that git would take
+	}
+	java := fmt.Sprintf("-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=%[1]d -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=%[1]d", c.port)
+	return map[string]string{
+		"NODE_USE_ENV_PROXY":                  "1",
+		"NODE_OPTIONS":                        strings.TrimSpace(have("NODE_OPTIONS") + " --require=" + quoteNode(c.nodeHook())),
+		"JAVA_TOOL_OPTIONS":                   strings.TrimSpace(have("JAVA_TOOL_OPTIONS") + " " + java),
+		"GIT_CONFIG_COUNT":                    strconv.Itoa(n + 1),
+		fmt.Sprintf("GIT_CONFIG_KEY_%d", n):   "http.proxyAuthMethod",
+		fmt.Sprintf("GIT_CONFIG_VALUE_%d", n): "basic",
+	}
+}
+
+// quoteNode quotes a path for NODE_OPTIONS, where a space parts options.
+func quoteNode(path string) string {
+	if !strings.ContainsAny(path, ` "\`) {
+		return path
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
+}
+
+// nodeHook makes fetch, http and https of a Node that does not know
+// NODE_USE_ENV_PROXY (before 22.21 and 24) use the proxy all the same.
+//
+//go:embed nodehook.cjs
+var nodeHook []byte
+
+func (c childEnv) nodeHook() string { return filepath.Join(c.home, "run", "nodehook.cjs") }
+
+// writeNodeHook puts the hook where NODE_OPTIONS points to.
+func (c childEnv) writeNodeHook() error {
+	path := c.nodeHook()
+	if have, err := os.ReadFile(path); err == nil && string(have) == string(nodeHook) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("write the hook for Node: %w", err)
+	}
+	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.WriteFile(temp, nodeHook, 0o600); err != nil {
+		return fmt.Errorf("write the hook for Node: %w", err)
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return fmt.Errorf("write the hook for Node: %w", err)
+	}
+	return nil
+}
+
+// lookupIn returns how to find a variable in an environment.
+func lookupIn(env []string) func(string) string {
+	return func(name string) string {
+		for _, kv := range slices.Backward(env) { // the last one counts
+			if value, ok := strings.CutPrefix(kv, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+}

@@ -1,0 +1,8 @@
+// Package cli has the commands of moat: each reads its flags, makes one call,
+// and prints what came of it, for people or, with --json, for programs.
+//
+// Exit codes: 0 for success, 1 for failure, 2 for a wrong use of the command
+// line, 3 for "not running" of moat status. moat run ends with the code of its
+// child, 128 plus the number of the signal that ended it, 126 for a command that
+// cannot be executed and 127 for one that is not found.
+package cli

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/daemon"
+)
+
+// Exit codes; see the comment of the package.
+const (
+	exitFailure    = 1
+	exitUsage      = 2
+	exitNotRunning = 3
+)
+
+// A Process is what the program got from the outside.
+type Process struct {
+	Args     []string                 // without the program's name
+	Getenv   func(name string) string // as [os.Getenv]
+	Environ  []string                 // as [os.Environ]
+	UserHome string                   // the user's home directory, "" if it is not known
+	Stdin    *os.File
+	Stdout   io.Writer
+	Stderr   io.Writer
+	Version  string // of the program
+}
+
+// Main runs the command that the arguments name and returns the exit code.
+func Main(ctx context.Context, p Process) int {
+	a := &app{process: p}
+	root := a.command()
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	fmt.Fprintf(p.Stderr, "moat: %v\n", err)
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(p.Stderr, "moat: hint: %s\n", hint)
+	}
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// exitCode is an error that ends the program with a code and says nothing more.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// app is what the commands share.
+type app struct {
+	process  Process
+	settings config.Settings
+	json     bool
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "moat",
+		Short:             "Run coding agents without handing them your keys",
+		Long:              rootLong,
+		Version:           a.process.Version,
+		SilenceErrors:     true, // Main prints them
+		SilenceUsage:      true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.configure() },
+		Args:              usage(cobra.NoArgs),
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, for programs")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
+	root.AddCommand(a.grantCommand(), a.revokeCommand(), a.runCommand(), a.lsCommand(), a.statusCommand())
+	return root
+}
+
+const rootLong = `moat runs a coding agent, or any program, so that its requests carry your
+credentials while the program itself never sees them.
+
+  moat grant github                    store a credential, once
+  moat run --grant github -- gh pr list   use it
+  moat ls                              the runs that there are
+  moat status                          the daemon, and what is wrong with it`
+
+// usage makes what cobra says about arguments an error of usage.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// configure reads the settings that the commands share with the daemon.
+func (a *app) configure() error {
+	home, err := config.Home(a.process.Getenv("MOAT_HOME"), a.process.UserHome)
+	if err != nil {
+		return err
+	}
+	file, err := config.File(home)
+	if err != nil {
+		return err
+	}
+	base := config.Defaults(home, a.process.Getenv("XDG_RUNTIME_DIR"))
+	a.settings, err = config.Apply(base, config.Environment(a.process.Getenv), file)
+	return err
+}
+
+// client returns a client of the daemon. Its first call starts the daemon where
+// a service manager holds the socket.
+func (a *app) client() *daemon.Client { return daemon.NewClient(a.settings.APISocket) }

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/moatd/moatd/pkg/daemon"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show whether the daemon runs, and how it is",
+		Long: `moat status shows the daemon: its process, its port, its runs, its problems. It
+never starts one. It ends with 0 if the daemon runs and with 3 if it does not.`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
+	}
+}
+
+// status is what moat status --json prints.
+type status struct {
+	Running bool   `json:"running"`
+	Home    string `json:"home"`
+	Socket  string `json:"socket"`
+	*daemon.HealthResponse
+}
+
+// statusTimeout is how long a daemon may take to say how it is.
+const statusTimeout = 5 * time.Second
+
+func (a *app) status(ctx context.Context) error {
+	out := status{Home: a.settings.Home, Socket: a.settings.APISocket}
+	last, err := daemon.ReadLockFile(a.settings.Home)
+	if err != nil {
+		return err
+	}
+	if out.Running = last.IsAlive(); out.Running { // so that connecting starts none
+		out.Socket = last.SockPath
+		ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+		defer cancel()
+		if out.HealthResponse, err = daemon.NewClient(last.SockPath).Health(ctx); err != nil {
+			return fmt.Errorf("process %d is there but does not answer: %w", last.PID, err)
+		}
+	}
+	if err := print(a, out, out.people); err != nil {
+		return err
+	}
+	if !out.Running {
+		return exitCode(exitNotRunning)
+	}
+	return nil
+}
+
+func (s status) people(w *tabwriter.Writer) {
+	if !s.Running {
+		fmt.Fprintf(w, "moatd is not running; a connection to %s starts it\n", s.Socket)
+		return
+	}
+	fmt.Fprintf(w, "moatd runs\tprocess %d, for %s\n", s.PID, age(s.StartedAt))
+	fmt.Fprintf(w, "proxy\tport %d\n", s.ProxyPort)
+	fmt.Fprintf(w, "runs\t%d, %d of them degraded\n", s.RunCount, s.Degraded)
+	fmt.Fprintf(w, "state\t%s\n", s.Home)
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "problem\t%s\n", p)
+	}
+}

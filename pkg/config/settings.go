@@ -1,0 +1,105 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"time"
+)
+
+// RefuseAt says where a refused CONNECT is answered.
+type RefuseAt string
+
+// The places where a refusal can be answered.
+const (
+	RefuseAtRequest RefuseAt = "request" // inside the tunnel, where the agent can read it
+	RefuseAtConnect RefuseAt = "connect" // as a bare 407 to the CONNECT
+)
+
+// Settings are the checked settings of a daemon. Every path is absolute.
+type Settings struct {
+	Home       string        // directory of all state
+	APISocket  string        // path of the management socket, unless a supervisor hands one over
+	ProxyAddr  string        // ip:port of the proxy, unless a supervisor hands one over; port 0 picks one
+	IdleExit   time.Duration // exit after so long without runs; 0 means never
+	DrainLimit time.Duration // how long requests in flight may last after SIGTERM
+	LogFormat  string        // "auto", "text", "json" or "journal"
+	UpstreamCA string        // PEM file of further roots for upstreams; "" means the system's alone
+	RefuseAt   RefuseAt      // where a refused CONNECT is answered
+}
+
+// Defaults returns the settings of a daemon whose user set nothing. runtimeDir
+// is XDG_RUNTIME_DIR, "" where there is none.
+func Defaults(home, runtimeDir string) Settings {
+	socket := filepath.Join(home, "run", "moatd.sock")
+	if runtimeDir != "" {
+		socket = filepath.Join(runtimeDir, "moat", "moatd.sock")
+	}
+	return Settings{
+		Home:       home,
+		APISocket:  socket,
+		ProxyAddr:  "127.0.0.1:19080",
+		IdleExit:   30 * time.Minute,
+		DrainLimit: 25 * time.Second, // below TimeoutStopSec= of the unit, 35 s
+		LogFormat:  "auto",
+		RefuseAt:   RefuseAtRequest,
+	}
+}
+
+// setters has, for each key of config.yaml, what its text does to the settings.
+var setters = map[string]func(*Settings, string) error{
+	"api_socket":  func(s *Settings, v string) error { return setPath(&s.APISocket, v) },
+	"proxy_addr":  setProxyAddr,
+	"idle_exit":   func(s *Settings, v string) error { return setDuration(&s.IdleExit, v) },
+	"drain_limit": func(s *Settings, v string) error { return setDuration(&s.DrainLimit, v) },
+	"log_format":  setLogFormat,
+	"upstream_ca": func(s *Settings, v string) error { return setPath(&s.UpstreamCA, v) },
+	"refuse_at":   setRefuseAt,
+}
+
+func setPath(to *string, v string) error {
+	if !filepath.IsAbs(v) {
+		return fmt.Errorf("%q is no absolute path", v)
+	}
+	*to = filepath.Clean(v)
+	return nil
+}
+
+func setDuration(to *time.Duration, v string) error {
+	d, err := time.ParseDuration(v)
+	if v == "0" {
+		d, err = 0, nil
+	}
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is no duration; write 30m, 90s, or 0 for never", v)
+	}
+	*to = d
+	return nil
+}
+
+func setProxyAddr(s *Settings, v string) error {
+	if _, err := netip.ParseAddrPort(v); err != nil {
+		return fmt.Errorf("%q is no address; write an IP address and a port, such as 127.0.0.1:19080", v)
+	}
+	s.ProxyAddr = v
+	return nil
+}
+
+func setLogFormat(s *Settings, v string) error {
+	switch v {
+	case "auto", "text", "json", "journal":
+		s.LogFormat = v
+		return nil
+	}
+	return fmt.Errorf("%q is no log format; write auto, text, json or journal", v)
+}
+
+func setRefuseAt(s *Settings, v string) error {
+	switch at := RefuseAt(v); at {
+	case RefuseAtRequest, RefuseAtConnect:
+		s.RefuseAt = at
+		return nil
+	}
+	return errors.New(`write "request" or "connect"`)
+}

@@ -1,0 +1,171 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	sealedExt = ".sealed"
+	// maxFile is the size in bytes up to which a file is read: the longest
+	// secret in base64, with room for the rest.
+	maxFile = 2 * maxSecret
+	// tempAge is when a file that is not whole counts as left behind. A write
+	// takes milliseconds.
+	tempAge = time.Hour
+)
+
+var _ Store = (*FileStore)(nil)
+
+// FileStore is a [Store] of one sealed file for each grant. Several processes
+// may use one directory at the same time.
+type FileStore struct {
+	dir    string
+	sealer *Sealer
+	prints fingerprinter
+}
+
+// OpenFileStore opens the store in dir. It makes dir, and takes away everybody
+// else's access to it. It does not read the files: one that is damaged shows
+// when it is asked for.
+func OpenFileStore(dir string, key Key) (*FileStore, error) {
+	prints, err := newFingerprinter(key)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		err = os.Chmod(dir, 0o700) //nolint:gosec // a directory needs its x
+	}
+	if err == nil {
+		err = sweepTemps(dir, tempAge)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open credentials in %s: %w", dir, err)
+	}
+	return &FileStore{dir: dir, sealer: NewSealer(key, "credential"), prints: prints}, nil
+}
+
+// Dir is the directory, for those who watch it.
+func (s *FileStore) Dir() string { return s.dir }
+
+func (s *FileStore) path(grant string) string { return filepath.Join(s.dir, escape(grant)+sealedExt) }
+
+// Get implements [Store].
+func (s *FileStore) Get(ctx context.Context, grant string) (*Credential, error) {
+	if err := checkName(ctx, grant); err != nil {
+		return nil, err
+	}
+	c, err := s.read(grant)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("credential %s: %w", grant, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("credential %s: file %s: %w", grant, s.path(grant), err)
+	}
+	return c, nil
+}
+
+func (s *FileStore) read(grant string) (*Credential, error) {
+	f, _, err := openRegular(s.path(grant))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := readAtMost(f, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	c, err := openCredential(s.sealer, grant, data)
+	if err != nil {
+		return nil, err
+	}
+	c.fingerprint = s.prints.of(c.Secret)
+	return c, nil
+}
+
+// Put implements [Store].
+func (s *FileStore) Put(ctx context.Context, c *Credential) error {
+	if err := checkPut(ctx, c); err != nil {
+		return err
+	}
+	data, err := sealCredential(s.sealer, c)
+	if err == nil {
+		err = replaceFile(s.path(c.Grant), data)
+	}
+	if err != nil {
+		return fmt.Errorf("store credential %s: %w", c.Grant, err)
+	}
+	c.fingerprint = s.prints.of(c.Secret)
+	return nil
+}
+
+// Delete implements [Store].
+func (s *FileStore) Delete(ctx context.Context, grant string) error {
+	if err := checkName(ctx, grant); err != nil {
+		return err
+	}
+	err := os.Remove(s.path(grant))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("credential %s: %w", grant, ErrNotFound)
+	}
+	if err == nil {
+		err = syncDir(s.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("delete credential %s: %w", grant, err)
+	}
+	return nil
+}
+
+// List implements [Store]. Directories, and files whose names begin with a dot,
+// are not its concern; any other file that is no credential is named in the error.
+func (s *FileStore) List(ctx context.Context) ([]Credential, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list credentials: %w", err)
+	}
+	var all []Credential
+	var errs []error
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		c, err := s.entry(ctx, e.Name())
+		if err == nil {
+			all = append(all, *c)
+		} else if !errors.Is(err, ErrNotFound) { // deleted meanwhile
+			errs = append(errs, err)
+		}
+	}
+	sortByGrant(all)
+	return all, errors.Join(errs...)
+}
+
+// entry reads the file called name, without the secret.
+func (s *FileStore) entry(ctx context.Context, name string) (*Credential, error) {
+	escaped, isSealed := strings.CutSuffix(name, sealedExt)
+	grant, isGrant := unescape(escaped)
+	if !isSealed || !isGrant {
+		return nil, fmt.Errorf("file %s: not the name of a sealed credential", filepath.Join(s.dir, name))
+	}
+	c, err := s.Get(ctx, grant)
+	if err != nil {
+		return nil, err
+	}
+	c.Secret = ""
+	return c, nil
+}
+
+func sortByGrant(all []Credential) {
+	slices.SortFunc(all, func(a, b Credential) int { return strings.Compare(a.Grant, b.Grant) })
+}

@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/moatd/moatd/pkg/internal/activation"
+)
+
+// A Client talks to the daemon over its Unix socket. It is safe for concurrent
+// use. Connecting starts a daemon whose socket a service manager holds.
+type Client struct {
+	http *http.Client
+	sock string
+}
+
+// NewClient returns a client for the socket at sockPath; it does not connect.
+func NewClient(sockPath string) *Client {
+	c := &Client{sock: sockPath}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, IdleConnTimeout: time.Minute}}
+	return c
+}
+
+// dial connects and makes sure that the socket is ours: behind an activated one
+// is the service manager, so there is only its uid to look at.
+func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", c.sock)
+	if err != nil {
+		return nil, err
+	}
+	u, ok := conn.(*net.UnixConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%s: %T is no Unix socket", c.sock, conn), conn.Close())
+	}
+	if uid, err := activation.PeerUID(u); err != nil || !trusted(uid) {
+		return nil, errors.Join(fmt.Errorf("%s belongs to another user (uid %d)", c.sock, uid), err, conn.Close())
+	}
+	return conn, nil
+}
+
+// Health returns what the daemon says of itself.
+func (c *Client) Health(ctx context.Context) (*HealthResponse, error) {
+	return call[*HealthResponse](ctx, c, http.MethodGet, "/v1/health", nil)
+}
+
+// ListRuns returns the runs in the order of their registration.
+func (c *Client) ListRuns(ctx context.Context) ([]RunInfo, error) {
+	return call[[]RunInfo](ctx, c, http.MethodGet, "/v1/runs", nil)
+}
+
+// closingRetries and closingWait bound how long a registration waits for the
+// daemon that follows one that is about to end.
+const (
+	closingRetries = 20
+	closingWait    = 100 * time.Millisecond
+)
+
+// RegisterRun registers a run; when it returns, the run is on disk. A daemon
+// that is about to end is waited for, 2 s at most. The error is ErrRunExists,
+// ErrGrant or ErrBadRequest for what the daemon refused.
+func (c *Client) RegisterRun(ctx context.Context, regReq RegisterRequest) (*RegisterResponse, error) {
+	for range closingRetries {
+		resp, err := call[*RegisterResponse](ctx, c, http.MethodPost, "/v1/runs", regReq)
+		if !errors.Is(err, ErrClosing) {
+			return resp, err
+		}
+		select {
+		case <-time.After(closingWait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return nil, ErrClosing
+}
+
+// UpdateRun sets the container of a run; when it returns, that is on disk. The
+// error is ErrRunNotFound if there is no such run.
+func (c *Client) UpdateRun(ctx context.Context, token, containerID string) error {
+	_, err := call[empty](ctx, c, http.MethodPatch, runPath(token), UpdateRunRequest{ContainerID: containerID})
+	return err
+}
+
+// UnregisterRun removes a run; when it returns, that is on disk. The error is
+// ErrRunNotFound if there is no such run.
+func (c *Client) UnregisterRun(ctx context.Context, token string) error {
+	_, err := call[empty](ctx, c, http.MethodDelete, runPath(token), nil)
+	return err
+}
+
+// Reload makes the daemon read configuration, providers and credentials anew;
+// when it returns, live runs have them. The error is ErrUnsupported if the
+// daemon is too old to know the call.
+func (c *Client) Reload(ctx context.Context) error {
+	_, err := call[empty](ctx, c, http.MethodPost, "/v1/reload", nil)
+	return err
+}
+
+// Shutdown asks the daemon to end. It returns when the daemon has begun to.
+func (c *Client) Shutdown(ctx context.Context) error {
+	_, err := call[stopping](ctx, c, http.MethodPost, "/v1/shutdown", nil)
+	return err
+}
+
+func runPath(token string) string { return "/v1/runs/" + url.PathEscape(token) }
+
+// call sends req, nothing if it is nil, and decodes the answer into a Resp. Its
+// errors hold no path, since a path may hold a token.
+func call[Resp any](ctx context.Context, c *Client, method, path string, req any) (resp Resp, err error) {
+	var body bytes.Buffer
+	if req != nil {
+		if err := json.NewEncoder(&body).Encode(req); err != nil {
+			return resp, fmt.Errorf("encode the request: %v", err)
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://moatd"+path, &body)
+	if err != nil {
+		return resp, errors.New("the request makes no URL")
+	}
+	res, err := c.http.Do(r)
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err
+		}
+		return resp, fmt.Errorf("talk to moatd: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		var said apiError
+		_ = json.NewDecoder(res.Body).Decode(&said) // goError copes with an answer that is none of ours
+		return resp, goError(res.StatusCode, said)
+	}
+	if res.StatusCode == http.StatusNoContent {
+		return resp, nil
+	}
+	if err := json.NewDecoder(res.Body).Decode(&resp); err != nil {
+		return resp, fmt.Errorf("moatd's answer makes no sense: %v", err)
+	}
+	return resp, nil
+}

@@ -1,0 +1,57 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrIdle is what [Registry.WaitIdle] returns when the daemon has nothing to do
+// and may end, without complaint.
+var ErrIdle = errors.New("idle")
+
+// WaitIdle returns ErrIdle once there has been no run for the time d, and nil
+// when ctx ends. Once it has returned ErrIdle, the registry takes no more runs,
+// and answers [ErrClosing].
+func (r *Registry) WaitIdle(ctx context.Context, d time.Duration) error {
+	for {
+		n, changed := r.watch()
+		var expired <-chan time.Time // nil, so never ready, while there are runs
+		if n == 0 {
+			expired = time.After(d)
+		}
+		select {
+		case <-changed:
+		case <-expired:
+			if r.closeIfEmpty() {
+				return ErrIdle
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// watch returns the number of runs and a channel that is closed at the next
+// change.
+func (r *Registry) watch() (int, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.count, r.changed
+}
+
+// Changed returns a channel that is closed at the next change of which runs
+// there are or what state they are in.
+func (r *Registry) Changed() <-chan struct{} {
+	_, changed := r.watch()
+	return changed
+}
+
+// closeIfEmpty refuses further runs if there are none, registrations under way
+// included, and reports whether it did.
+func (r *Registry) closeIfEmpty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closing = len(r.ids) == 0 && r.count == 0
+	return r.closing
+}

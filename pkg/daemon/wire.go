@@ -1,0 +1,112 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/moatd/moatd/pkg/config"
+)
+
+// RegisterRequest is the body of POST /v1/runs.
+type RegisterRequest struct {
+	RunID                string                   `json:"run_id"`               // 1 to 128 visible characters, unique among the runs
+	AuthToken            string                   `json:"auth_token,omitempty"` // the token of a run that registers again; "" asks for a new one
+	Credentials          []CredentialSpec         `json:"credentials,omitempty"`
+	ExtraHeaders         []ExtraHeaderSpec        `json:"extra_headers,omitempty"`
+	RemoveHeaders        []RemoveHeaderSpec       `json:"remove_headers,omitempty"`
+	TokenSubstitutions   []TokenSubstitutionSpec  `json:"token_substitutions,omitempty"`
+	MCPServers           []config.MCPServerConfig `json:"mcp_servers,omitempty"`
+	NetworkPolicy        string                   `json:"network_policy,omitempty"` // "permissive", "strict", or "" for permissive
+	NetworkAllow         []string                 `json:"network_allow,omitempty"`  // "host", "host:port", "*.domain", "*.domain:port"
+	Grants               []string                 `json:"grants,omitempty"`         // the daemon finds their credentials
+	AWSConfig            *AWSConfig               `json:"aws_config,omitempty"`
+	ResponseTransformers []TransformerSpec        `json:"response_transformers,omitempty"`
+}
+
+// RegisterResponse is the answer to POST /v1/runs.
+type RegisterResponse struct {
+	AuthToken string `json:"auth_token"` // what the run shows to the proxy
+	ProxyPort int    `json:"proxy_port"` // TCP port of the proxy, 1 to 65535
+}
+
+// UpdateRunRequest is the body of PATCH /v1/runs/{token}.
+type UpdateRunRequest struct {
+	ContainerID string `json:"container_id"`
+}
+
+// RunInfo is an element of the answer to GET /v1/runs. It has no token.
+type RunInfo struct {
+	RunID        string `json:"run_id"`
+	ContainerID  string `json:"container_id,omitempty"`
+	RegisteredAt string `json:"registered_at"` // RFC 3339
+	// State is "ready", or "degraded" if a credential of the run is missing.
+	State  string   `json:"state,omitempty"`
+	Reason string   `json:"reason,omitempty"` // why the run is degraded
+	Grants []string `json:"grants,omitempty"`
+}
+
+// The states of a run in [RunInfo].
+const (
+	StateReady    = "ready"
+	StateDegraded = "degraded"
+)
+
+// HealthResponse is the answer to GET /v1/health.
+type HealthResponse struct {
+	PID       int    `json:"pid"`
+	ProxyPort int    `json:"proxy_port"`
+	RunCount  int    `json:"run_count"`
+	StartedAt string `json:"started_at"` // RFC 3339
+	Commit    string `json:"commit,omitempty"`
+	Version   string `json:"version,omitempty"`
+	// API is the highest version of the API that the daemon speaks; 0 stands
+	// for a daemon from before the field, which speaks version 1.
+	API int `json:"api,omitempty"`
+	// Capabilities name what the daemon can do beyond the first version.
+	Capabilities []string `json:"capabilities,omitempty"`
+	Degraded     int      `json:"degraded,omitempty"` // runs without one of their credentials
+	// Problems are what the user should know: a damaged database that was
+	// moved aside, a provider that cannot be read.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// CredentialSpec is a header with a secret, for one host.
+type CredentialSpec struct {
+	Host   string `json:"host"`
+	Header string `json:"header"`
+	Value  string `json:"value"`
+	Grant  string `json:"grant,omitempty"` // where it comes from, for the log
+}
+
+// ExtraHeaderSpec is a header that is merged into the requests for one host.
+type ExtraHeaderSpec struct {
+	Host       string `json:"host"`
+	HeaderName string `json:"header_name"`
+	Value      string `json:"value"`
+}
+
+// RemoveHeaderSpec is a header that is taken out of the requests for one host.
+type RemoveHeaderSpec struct {
+	Host       string `json:"host"`
+	HeaderName string `json:"header_name"`
+}
+
+// TokenSubstitutionSpec is a placeholder that becomes a secret, on one host.
+type TokenSubstitutionSpec struct {
+	Host        string `json:"host"`
+	Placeholder string `json:"placeholder"`
+	RealToken   string `json:"real_token"`
+}
+
+// TransformerSpec names a transformer of the answers of one host.
+type TransformerSpec struct {
+	Host string `json:"host"`
+	Kind string `json:"kind"` // "oauth-endpoint-workaround" or "response-scrub"
+}
+
+// AWSConfig says which role the run assumes.
+type AWSConfig struct {
+	RoleARN         string        `json:"role_arn"`
+	Region          string        `json:"region"`
+	SessionDuration time.Duration `json:"session_duration"` // nanoseconds on the wire
+	ExternalID      string        `json:"external_id,omitempty"`
+}

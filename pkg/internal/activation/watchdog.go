@@ -1,0 +1,75 @@
+package activation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// WatchdogInterval is the longest time that the service manager waits for a
+// ping before it kills this process; 0 means that it does not watch.
+func (n *Notifier) WatchdogInterval() time.Duration {
+	if n == nil {
+		return 0
+	}
+	return n.interval
+}
+
+// Watchdog runs check three times per watchdog interval and pings the service
+// manager after each success, until ctx ends; it then returns nil. Without a
+// watchdog it only waits for ctx.
+//
+// After a failed check there is no ping, and the status line says why until the
+// next success; unless that comes in time, the service manager kills the
+// process (with SIGABRT, so that the log has every goroutine) and starts it
+// anew. A check that hangs has the same effect. Its context ends when ctx does,
+// or after the interval; it has to return then, since Watchdog waits for it.
+// What else is to be done about a failure, check does itself.
+//
+// The error is that of a WATCHDOG_USEC or WATCHDOG_PID that is not a number.
+func (n *Notifier) Watchdog(ctx context.Context, check func(context.Context) error) error {
+	if n != nil && n.bad != nil {
+		return fmt.Errorf("watchdog: %w", n.bad)
+	}
+	every := n.WatchdogInterval() / 3
+	if every <= 0 {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for healthy := true; ; {
+		healthy = n.beat(ctx, check, healthy)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// beat checks once, tells the result, and returns whether all was well. before
+// is the result of the beat before it. A datagram that cannot be sent is not an
+// error: two more beats come before the service manager acts.
+func (n *Notifier) beat(ctx context.Context, check func(context.Context) error, before bool) bool {
+	limited, cancel := context.WithTimeout(ctx, n.interval)
+	defer cancel()
+	err := check(limited)
+	switch {
+	case ctx.Err() != nil: // the end is no failure
+		return before
+	case err == nil && limited.Err() != nil:
+		err = fmt.Errorf("took longer than %v", n.interval)
+	}
+	if err != nil {
+		_ = n.notify("STATUS=" + oneLine("unhealthy: "+err.Error()))
+		return false
+	}
+	_ = n.notify(daemon.SdNotifyWatchdog)
+	if last := n.status.Load(); !before && last != nil {
+		_ = n.notify("STATUS=" + *last)
+	}
+	return true
+}

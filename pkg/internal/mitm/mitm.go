@@ -1,0 +1,97 @@
+// Package mitm ends the TLS inside CONNECT tunnels and hands the requests that
+// come out, of HTTP/1.1 and of HTTP/2, to an ordinary http.Handler. It knows
+// nothing of runs, rules or upstreams.
+package mitm
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// headerTimeout bounds the TLS handshake and the head of one request, so
+	// that a client that sends byte by byte holds little for not long.
+	headerTimeout = 30 * time.Second
+	// idleTimeout ends a tunnel without requests. Clients keep a connection
+	// for 90 s (Go) to 118 s (curl); ours must not be the first to let go.
+	idleTimeout = 5 * time.Minute
+	// maxHeader is the limit of one request head, in bytes: answered with 431.
+	maxHeader = 1 << 20
+)
+
+// Options configure a Server.
+type Options struct {
+	// Certificate returns the certificate for a canonical name; required.
+	Certificate func(name string) (*tls.Certificate, error)
+	// Handler gets the requests from all tunnels; required. [From] tells
+	// which tunnel one came through.
+	Handler http.Handler
+	// ErrorLog gets what goes wrong on a connection; nil means nowhere.
+	ErrorLog *log.Logger
+}
+
+// A Server serves all tunnels of a daemon. It is safe for concurrent use.
+type Server struct {
+	http  *http.Server
+	queue *queue
+	tls   *tls.Config
+}
+
+// New returns a server that waits for [Server.Serve].
+func New(opts Options) *Server {
+	s := &Server{
+		queue: &queue{conns: make(chan net.Conn), done: make(chan struct{})},
+		tls: &tls.Config{
+			MinVersion: tls.VersionTLS12,
+			NextProtos: []string{"h2", "http/1.1"},
+			GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				return opts.Certificate(leafName(hello))
+			},
+		},
+	}
+	errorLog := opts.ErrorLog
+	if errorLog == nil {
+		errorLog = log.New(io.Discard, "", 0)
+	}
+	s.http = &http.Server{
+		Handler:           opts.Handler,
+		TLSConfig:         s.tls, // its NextProtos switch HTTP/2 on
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          errorLog,
+		ConnContext:       withTunnel,
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for the upstream
+	}
+	return s
+}
+
+// Serve serves the tunnels until [Server.Shutdown]; it returns nil then.
+func (s *Server) Serve() error {
+	if err := s.http.Serve(s.queue); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Take serves the tunnel t on conn and closes conn when that is over. early is
+// what the client sent ahead of our answer to its CONNECT. Take does not wait
+// for the tunnel to end; after Shutdown it closes conn at once.
+func (s *Server) Take(conn net.Conn, t *Tunnel, early io.Reader) {
+	s.queue.put(tls.Server(&tunnelConn{Conn: conn, tunnel: t, early: early}, s.tls))
+}
+
+// CloseIdle closes the tunnels without a request, and each other one after the
+// answer that it is waiting for. Tunnels are still taken.
+func (s *Server) CloseIdle() { s.http.SetKeepAlivesEnabled(false) }
+
+// Shutdown takes no more tunnels, closes those that are idle and waits for the
+// requests of the others, though not for upgraded connections, until ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }

@@ -1,0 +1,122 @@
+package moatd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/internal/activation"
+)
+
+// A Process is what the program got from the outside.
+type Process struct {
+	Args     []string                 // without the program's name
+	Getenv   func(name string) string // as [os.Getenv]
+	UserHome string                   // the user's home directory, "" if it is not known
+	Stdout   io.Writer
+	Stderr   io.Writer
+	Version  string // of the program
+	Commit   string // that it was built from
+}
+
+// Main is the program: it does what the arguments say, with SIGTERM and SIGINT
+// to end it and SIGHUP to reload, and returns the exit code. It is called once
+// in a process.
+func Main(p Process) int {
+	daemon.BuildCommit = p.Commit
+	if len(p.Args) == 1 && (p.Args[0] == "version" || p.Args[0] == "--version") {
+		fmt.Fprintln(p.Stdout, "moatd", p.Version, p.Commit)
+		return 0
+	}
+	if len(p.Args) == 0 || p.Args[0] != "serve" {
+		fmt.Fprintln(p.Stderr, "moatd: usage: moatd serve [flags]; moatd serve -h lists them")
+		return ExitUsage
+	}
+	opts, err := p.options(p.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err == nil {
+		err = p.serve(opts)
+	}
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "%smoatd: %s\n", p.priority(), strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return ExitCode(err)
+}
+
+// priority is what the journal reads the priority of a line from, 3 for an
+// error; elsewhere it would only be noise.
+func (p Process) priority() string {
+	if p.Getenv("JOURNAL_STREAM") == "" {
+		return ""
+	}
+	return "<3>"
+}
+
+func (p Process) serve(opts Options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	handed, err := activation.Take()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	opts.Handed, opts.Notify, opts.Hangup = handed, activation.NewNotifier(), hangup
+	return Serve(ctx, opts)
+}
+
+// options reads flags, environment and config.yaml.
+func (p Process) options(args []string) (Options, error) {
+	flags := flag.NewFlagSet("moatd serve", flag.ContinueOnError)
+	flags.SetOutput(p.Stderr)
+	home := flags.String("home", p.Getenv("MOAT_HOME"), "`directory` of all state (default ~/.moat)")
+	for name, usage := range map[string]string{
+		"api-socket":  "`path` of the management socket, unless a supervisor hands one over",
+		"proxy-addr":  "`ip:port` of the proxy, unless a supervisor hands one over (default 127.0.0.1:19080)",
+		"idle-exit":   "end after so `long` without runs, 0 for never (default 30m)",
+		"drain-limit": "how `long` requests may last after SIGTERM (default 25s)",
+		"log-format":  "`form` of the log: auto, text, json or journal (default auto)",
+		"upstream-ca": "PEM `file` of further roots for upstreams",
+		"refuse-at":   "`where` a CONNECT that is not allowed is refused: request or connect (default request)",
+	} {
+		flags.String(name, "", usage)
+	}
+	if err := flags.Parse(args); err != nil {
+		return Options{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if flags.NArg() > 0 {
+		return Options{}, fmt.Errorf("%w: moatd serve takes no arguments, only flags", ErrConfig)
+	}
+	set := make(map[string]string)
+	flags.Visit(func(f *flag.Flag) { set[f.Name] = f.Value.String() })
+	settings, err := p.settings(*home, set)
+	if err != nil {
+		return Options{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return Options{Settings: settings, Version: p.Version, Stderr: p.Stderr}, nil
+}
+
+func (p Process) settings(home string, set map[string]string) (config.Settings, error) {
+	home, err := config.Home(home, p.UserHome)
+	if err != nil {
+		return config.Settings{}, err
+	}
+	file, err := config.File(home)
+	if err != nil {
+		return config.Settings{}, err
+	}
+	base := config.Defaults(home, p.Getenv("XDG_RUNTIME_DIR"))
+	return config.Apply(base, config.Flags(set), config.Environment(p.Getenv), file)
+}

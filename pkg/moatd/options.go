@@ -1,0 +1,62 @@
+package moatd
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/internal/activation"
+	"github.com/moatd/moatd/pkg/internal/store"
+)
+
+// ErrConfig reports something that the user has to mend before a daemon can
+// start; starting it again would not help.
+var ErrConfig = errors.New("configuration")
+
+// Exit codes of the daemon, from sysexits.h. The unit does not restart a daemon
+// that ends with ExitUsage or ExitConfig.
+const (
+	ExitFailure = 1
+	ExitUsage   = 64
+	ExitBusy    = 75 // another daemon has the directory
+	ExitConfig  = 78
+)
+
+// ExitCode returns the code with which a daemon that failed with err ends; 0 for
+// nil.
+func ExitCode(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, store.ErrLocked), errors.Is(err, activation.ErrInUse):
+		return ExitBusy
+	case errors.Is(err, ErrConfig), errors.Is(err, store.ErrNewer):
+		return ExitConfig
+	}
+	return ExitFailure
+}
+
+// Options configure a daemon.
+type Options struct {
+	Settings config.Settings // required
+	Version  string          // of the program
+	// Handed are the listeners of a supervisor; nil means that there is none,
+	// and the daemon binds its own.
+	Handed *activation.Handed
+	// Notify tells the supervisor how it goes; nil means nobody.
+	Notify *activation.Notifier
+	// Hangup asks to read providers and credentials anew, as SIGHUP does; nil
+	// means never.
+	Hangup <-chan os.Signal
+	// Stderr gets the log, unless it goes to the journal; required.
+	Stderr io.Writer
+	// Ready is called once the daemon answers; nil for nothing.
+	Ready func(Addresses)
+}
+
+// Addresses are where a daemon listens.
+type Addresses struct {
+	API   string // path of the Unix socket
+	Proxy string // host:port, "" if the proxy could not listen
+}

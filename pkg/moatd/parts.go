@@ -1,0 +1,229 @@
+package moatd
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/internal/activation"
+	"github.com/moatd/moatd/pkg/internal/grants"
+	"github.com/moatd/moatd/pkg/internal/logging"
+	"github.com/moatd/moatd/pkg/internal/pki"
+	"github.com/moatd/moatd/pkg/internal/store"
+	"github.com/moatd/moatd/pkg/proxy"
+)
+
+// parts are the parts of one daemon.
+type parts struct {
+	opts      Options
+	log       *logrus.Logger
+	redactor  *logging.Redactor
+	problems  []string // what the user should know of the start
+	key       credential.Key
+	store     *store.Store
+	leaves    *pki.Leaves
+	resolver  *grants.Resolver
+	registry  *daemon.Registry
+	persister *daemon.RunPersister
+	server    *daemon.Server
+	proxy     *proxy.Proxy
+	api       net.Listener
+	proxies   []net.Listener // none if the port is taken and the API goes on alone
+}
+
+// open makes the parts, up to the listeners, in the order of the package's
+// comment. On an error it closes what it has opened.
+func open(ctx context.Context, opts Options) (d *parts, err error) {
+	if opts.Handed == nil {
+		opts.Handed = new(activation.Handed)
+	}
+	if opts.Notify == nil {
+		opts.Notify = new(activation.Notifier)
+	}
+	d = &parts{opts: opts, redactor: logging.NewRedactor()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	for _, step := range []func(context.Context) error{
+		d.openLog, d.openHome, d.openStore, d.openCA, d.openGrants, d.restore, d.listen, d.record,
+	} {
+		if err := step(ctx); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+func (d *parts) openLog(context.Context) error {
+	format, err := logging.ParseFormat(d.opts.Settings.LogFormat)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	d.log, err = logging.New(logging.Options{Format: format, Out: d.opts.Stderr, Redactor: d.redactor})
+	return err
+}
+
+func (d *parts) openHome(context.Context) error {
+	if err := config.MakeHome(d.opts.Settings.Home); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return nil
+}
+
+func (d *parts) openStore(context.Context) error {
+	path := config.Database(d.opts.Settings.Home)
+	st, recovery, err := store.Open(path, store.Options{Writer: d.opts.Version})
+	if err != nil {
+		return err
+	}
+	d.store = st
+	if recovery.Damage == "" {
+		return nil
+	}
+	text := fmt.Sprintf("the database %s was damaged (%s); it is kept as %s", path, recovery.Damage, recovery.Kept)
+	if recovery.Restored != "" {
+		text += "; the runs are those of the backup " + recovery.Restored
+	} else {
+		text += "; there was no good backup, so the runs of before must register again"
+	}
+	d.problem(logging.MessageIDDatabaseQuarantined, text)
+	return nil
+}
+
+// problem tells the log, at once, and whoever asks for health, later.
+func (d *parts) problem(messageID, text string) {
+	d.problems = append(d.problems, text)
+	d.log.WithField(logging.FieldMessageID, messageID).Error(text)
+}
+
+func (d *parts) openCA(context.Context) error {
+	dir := config.CADir(d.opts.Settings.Home)
+	ca, created, err := pki.LoadOrCreate(dir, time.Now())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if created {
+		d.log.WithField("path", dir).Info("made a CA that only runs trust")
+	}
+	roots, err := pki.SystemRoots()
+	if err != nil {
+		d.problem("", fmt.Sprintf("the bundle of roots has ours alone: %v", err))
+	}
+	if err := pki.WriteBundle(config.BundleFile(d.opts.Settings.Home), roots, ca); err != nil {
+		return err
+	}
+	d.leaves = pki.NewLeaves(ca)
+	return nil
+}
+
+func (d *parts) openGrants(context.Context) error {
+	home := d.opts.Settings.Home
+	key, _, err := credential.LoadOrCreateKey(config.KeyFile(home))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	secrets, err := credential.OpenFileStore(config.CredentialsDir(home), key)
+	if err != nil {
+		return err
+	}
+	d.key = key
+	d.resolver, err = grants.New(grants.Options{
+		Store: secrets, ProvidersDir: config.ProvidersDir(home), Seen: d.redactor.Add,
+	})
+	return err
+}
+
+// purposeRuns is what the key is for that seals what runs were registered with.
+const purposeRuns = "runs"
+
+// restore makes the registry and puts the runs of before into it.
+func (d *parts) restore(ctx context.Context) error {
+	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add})
+	sealer := credential.NewSealer(d.key, purposeRuns)
+	d.persister = daemon.NewStorePersister(d.store, sealer, d.registry)
+	done, err := d.persister.Restore(ctx)
+	if err != nil {
+		d.problem("", err.Error())
+	}
+	if done.Runs > 0 {
+		d.log.WithFields(logrus.Fields{"runs": done.Runs, "degraded": done.Degraded}).Info("runs restored")
+	}
+	if err := d.store.Backup(); err != nil {
+		d.problem("", fmt.Sprintf("no backup of the database: %v", err))
+	}
+	d.server = daemon.New(daemon.Options{
+		Registry:  d.registry,
+		Persister: d.persister,
+		Version:   d.opts.Version,
+		Log:       d.log,
+		Problems:  d.known,
+		Reload:    d.reload,
+	})
+	return d.makeProxy()
+}
+
+// known returns what the user should know now.
+func (d *parts) known() []string {
+	all := d.problems[:len(d.problems):len(d.problems)]
+	for _, err := range d.resolver.Problems() {
+		all = append(all, err.Error())
+	}
+	return all
+}
+
+func (d *parts) makeProxy() error {
+	s := d.opts.Settings
+	roots, err := upstreamRoots(s.UpstreamCA)
+	if err != nil {
+		return fmt.Errorf("%w: upstream_ca: %w", ErrConfig, err)
+	}
+	d.proxy, err = proxy.New(proxy.Options{
+		Runs:            d.registry.Snapshot,
+		Certificate:     d.leaves.Get,
+		UpstreamRoots:   roots,
+		RefuseAtConnect: s.RefuseAt == config.RefuseAtConnect,
+		DrainLimit:      s.DrainLimit,
+		Log:             d.log,
+	})
+	return err
+}
+
+// upstreamRoots returns the system's roots and those of the file, nil for the
+// system's alone.
+func upstreamRoots(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool() // a machine without roots of its own
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s has no certificate in PEM", filepath.Base(path))
+	}
+	return roots, nil
+}
+
+// close closes what is open, after all parts have ended.
+func (d *parts) close() error {
+	if d.store == nil {
+		return nil
+	}
+	return errors.Join(d.store.Backup(), d.store.Close())
+}

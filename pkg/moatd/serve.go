@@ -1,0 +1,98 @@
+package moatd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/internal/grants"
+	"github.com/moatd/moatd/pkg/internal/logging"
+	"github.com/moatd/moatd/pkg/internal/tasks"
+
+	"github.com/moatd/moatd/pkg/config"
+)
+
+// Serve runs a daemon until ctx ends, a client asks it to end, or it has had no
+// run for the time of its settings, and returns nil then. An error means that
+// it could not start or go on; [ExitCode] tells with which code to end.
+func Serve(ctx context.Context, opts Options) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	d, err := open(ctx, opts)
+	if err != nil {
+		return err
+	}
+	d.server.SetOnShutdown(stop)
+	err = tasks.Run(ctx, d.tasks()...)
+	if errors.Is(err, daemon.ErrIdle) {
+		d.log.Info("no runs: ending until the next connection")
+		err = nil
+	}
+	return errors.Join(err, d.close())
+}
+
+// tasks are the parts that run together. When one ends, all do, each in its own
+// orderly way.
+func (d *parts) tasks() []tasks.Task {
+	list := []tasks.Task{
+		{Name: "api", Run: func(ctx context.Context) error { return d.server.Serve(ctx, d.api) }},
+		{Name: "status", Run: d.report},
+		{Name: "watchdog", Run: func(ctx context.Context) error { return d.opts.Notify.Watchdog(ctx, d.check) }},
+		{Name: "hangup", Run: d.hangup},
+		{Name: "heal", Run: d.registry.Heal},
+		{Name: "credentials", Run: d.watch},
+	}
+	if len(d.proxies) > 0 {
+		list = append(list, tasks.Task{Name: "proxy", Run: func(ctx context.Context) error {
+			return d.proxy.Serve(ctx, d.proxies...)
+		}})
+	}
+	if idle := d.opts.Settings.IdleExit; idle > 0 {
+		list = append(list, tasks.Task{Name: "idle", Run: func(ctx context.Context) error {
+			return d.registry.WaitIdle(ctx, idle)
+		}})
+	}
+	return list
+}
+
+// watch gives live runs what is granted or revoked, and mends degraded ones.
+func (d *parts) watch(ctx context.Context) error {
+	home := d.opts.Settings.Home
+	return grants.Watch(ctx, []string{config.CredentialsDir(home), config.ProvidersDir(home)}, func() {
+		if err := d.reload(ctx); err != nil {
+			d.log.WithError(err).Warn("reading the credentials anew")
+		}
+	})
+}
+
+// hangup reloads at each SIGHUP.
+func (d *parts) hangup(ctx context.Context) error {
+	for {
+		select {
+		case <-d.opts.Hangup:
+			err := errors.Join(d.opts.Notify.Reloading(), d.reload(ctx), d.opts.Notify.Ready(d.status()))
+			if err != nil {
+				d.log.WithError(err).Warn("reload")
+				continue
+			}
+			d.log.Info("reloaded")
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// reload reads providers and credentials anew and gives them to the live runs.
+// It says so if config.yaml holds what only a restart brings into force.
+func (d *parts) reload(ctx context.Context) error {
+	err := d.resolver.Reload()
+	if degraded := d.registry.Refresh(ctx); degraded > 0 {
+		d.log.WithField("runs", degraded).WithField(logging.FieldMessageID, logging.MessageIDRunDegraded).
+			Warn("runs lack a credential; moat ls says which")
+	}
+	if err != nil {
+		return fmt.Errorf("read the providers: %w", err)
+	}
+	return nil
+}

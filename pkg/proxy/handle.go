@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/moatd/moatd/pkg/internal/mitm"
+)
+
+// servePlain serves what comes straight to the proxy's port.
+func (p *Proxy) servePlain(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect {
+		p.connect(w, r)
+		return
+	}
+	p.serve(w, r, nil)
+}
+
+// serveTunnelled serves what comes out of a tunnel.
+func (p *Proxy) serveTunnelled(w http.ResponseWriter, r *http.Request) {
+	p.serve(w, r, mitm.From(r.Context()))
+}
+
+// who returns the run that a request is of. If there is none it answers the
+// request itself. A token comes with each request, or with its tunnel t.
+func (p *Proxy) who(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) (run *RunContextData, token string, ok bool) {
+	token, err := "", errNoToken
+	if t != nil {
+		token, err = t.Token, nil
+	} else {
+		token, err = tokenOf(r)
+	}
+	if err == nil {
+		if run, ok = p.opts.Runs(token); ok {
+			return run, token, true
+		}
+		err = errUnknownToken
+	}
+	f := challenge(err)
+	p.opts.Log.WithField("request_id", f.id).Debug("request without a run: " + err.Error())
+	f.writePlain(w, r)
+	return nil, "", false
+}
+
+// connect opens a tunnel. A target that the run may not reach gets one too,
+// for the refusal to be readable inside; nothing is dialled for it.
+func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
+	run, token, ok := p.who(w, r, nil)
+	if !ok {
+		return
+	}
+	ex := newExchange(run, r)
+	target, err := connectTarget(r)
+	ex.head = Head{Scheme: "https", Target: target}
+	if err != nil {
+		ex.refuse(malformed(err)).writePlain(w, r)
+		ex.log(p.opts.Log)
+		return
+	}
+	if v := run.Decide(ex.head); v.Status != 0 && p.opts.RefuseAtConnect {
+		ex.refuse(v).writePlain(w, r)
+		ex.log(p.opts.Log)
+		return
+	}
+	conn, early, err := accept(w)
+	if err != nil {
+		return // the client is gone
+	}
+	p.tunnels.Take(conn, &mitm.Tunnel{Target: target, Token: token}, early)
+	if c, ok := conn.(*trackedConn); ok {
+		c.arrived()
+	}
+}
+
+// accept grants a CONNECT and returns its connection, and what the client sent
+// ahead of the answer.
+func accept(w http.ResponseWriter) (net.Conn, io.Reader, error) {
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		_ = conn.Close() // the error of the write says more
+		return nil, nil, err
+	}
+	return conn, io.LimitReader(buffered.Reader, int64(buffered.Reader.Buffered())), nil
+}
+
+// serve answers one request, whichever way it came: t is its tunnel, nil for
+// none.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
+	run, _, ok := p.who(w, r, t)
+	if !ok {
+		return
+	}
+	ex := newExchange(run, r)
+	p.exchanges.add(ex)
+	defer p.exchanges.remove(ex)
+	defer ex.log(p.opts.Log)
+	head, err := headOf(r, t)
+	ex.head = head
+	if err != nil {
+		ex.refuse(malformed(err)).write(w, r)
+		return
+	}
+	ex.head.Placeholder = run.stray(r, head.Target)
+	ex.verdict = run.Decide(ex.head)
+	switch {
+	case ex.verdict.Status == 0:
+		p.forward.ServeHTTP(fullDuplex(w, r), r.WithContext(withExchange(r.Context(), ex)))
+	case t == nil:
+		ex.refuse(ex.verdict).writePlain(w, r)
+	default:
+		ex.refuse(ex.verdict).write(w, r)
+	}
+}
+
+// fullDuplex lets an answer begin while the request body is still on its way,
+// which HTTP/1 servers do not do by themselves. It returns w.
+func fullDuplex(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+	if r.ProtoMajor == 1 {
+		_ = http.NewResponseController(w).EnableFullDuplex() // not supported only by a w of tests
+	}
+	return w
+}

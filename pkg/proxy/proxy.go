@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/moatd/moatd/pkg/internal/mitm"
+)
+
+// Options configure a Proxy.
+type Options struct {
+	// Runs returns the snapshot of the run with this token; required. It is
+	// asked for each request, also for those in open tunnels, and must compare
+	// tokens in constant time.
+	Runs func(token string) (*RunContextData, bool)
+	// Certificate returns a certificate for a canonical host name; required.
+	Certificate func(name string) (*tls.Certificate, error)
+	// UpstreamRoots verify upstreams; nil means the roots of the system.
+	UpstreamRoots *x509.CertPool
+	// RefuseAtConnect answers a CONNECT that is not allowed with a bare 407,
+	// instead of letting each request inside get a readable 403.
+	RefuseAtConnect bool
+	// DrainLimit is how long requests may last once Serve is to end; 0 cuts
+	// them at once.
+	DrainLimit time.Duration
+	// Log gets a line for each request; nil means none.
+	Log *logrus.Logger
+}
+
+// A Proxy serves the requests of all runs. It is safe for concurrent use.
+type Proxy struct {
+	opts    Options
+	plain   *http.Server // CONNECT, and requests with an absolute URL
+	tunnels *mitm.Server // what comes out of CONNECT
+	forward *httputil.ReverseProxy
+
+	upstream  pools
+	conns     conns
+	exchanges set[*exchange] // the requests under way
+}
+
+const (
+	headerTimeout = 30 * time.Second // for the head of one request
+	idleTimeout   = 5 * time.Minute  // for a connection without requests
+	maxHeader     = 1 << 20          // bytes of one head; more is answered with 431
+)
+
+// New returns a proxy that waits for [Proxy.Serve].
+func New(opts Options) (*Proxy, error) { return newProxy(opts, systemNetwork()) }
+
+func newProxy(opts Options, n network) (*Proxy, error) {
+	if opts.Runs == nil || opts.Certificate == nil {
+		return nil, errors.New("proxy: Options need Runs and Certificate")
+	}
+	if opts.Log == nil {
+		opts.Log = logrus.New()
+		opts.Log.SetOutput(io.Discard)
+	}
+	p := &Proxy{opts: opts, upstream: newPools(n, opts.UpstreamRoots)}
+	p.forward = newForwarder(p.upstream)
+	errorLog := connectionLog(opts.Log)
+	p.plain = &http.Server{
+		Handler:           http.HandlerFunc(p.servePlain),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          errorLog,
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is for us to judge
+	}
+	p.tunnels = mitm.New(mitm.Options{
+		Certificate: opts.Certificate,
+		Handler:     http.HandlerFunc(p.serveTunnelled),
+		ErrorLog:    errorLog,
+	})
+	return p, nil
+}
