@@ -126,6 +126,13 @@ func (m machine) property(t *testing.T, unit, name string) string {
 	return m.systemctl(t, "show", "--value", "-p", name, unit)
 }
 
+// journal returns the service's messages that match, as its user can read them.
+func (m machine) journal(t *testing.T, matches ...string) string {
+	t.Helper()
+	query := []string{"journalctl", "--user", "--unit", "moatd", "--output", "cat", "--quiet", "--no-pager"}
+	return m.asUser(t, append(query, matches...)...)
+}
+
 // dropIn changes the service until remove is called or t is over. It restarts nothing.
 func (m machine) dropIn(t *testing.T, lines string) (remove func()) {
 	t.Helper()

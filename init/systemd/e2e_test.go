@@ -19,6 +19,7 @@ func TestRealSystemd(t *testing.T) {
 	m.install(t)
 	t.Run("the units are beyond reproach", m.testVerify)
 	t.Run("the API socket is there before the daemon, for its user alone", m.testSocketFirst)
+	t.Run("nobody else gets the proxy's port", m.testPortIsKept)
 	t.Run("the first call starts the daemon", m.testFirstCall)
 	t.Run("start by hand ends when the daemon is ready", m.testStart)
 	t.Run("a run's requests reach the origin with the credential", m.testRequests)

@@ -18,9 +18,11 @@ func (m machine) testWatchdog(t *testing.T) {
 	if got := m.pid(t); got == pid {
 		t.Errorf("pid after the watchdog: still %d", got)
 	}
+	eventually(t, "what hung, in the journal", func() bool {
+		return strings.Contains(m.journal(t), "\ngoroutine 1 ")
+	})
 	eventually(t, "the watchdog in the journal", func() bool {
-		lines := m.asUser(t, "journalctl", "--user", "-u", "moatd", "-o", "cat", "--no-pager")
-		return strings.Contains(lines, "Watchdog timeout")
+		return strings.Contains(m.journal(t), "Watchdog timeout")
 	})
 }
 

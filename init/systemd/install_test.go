@@ -45,7 +45,8 @@ inject:
 env: {DEMO_TOKEN: placeholder}
 `
 
-// install puts into m what a package would, an origin, and a grant.
+// install puts into m what a package would, an origin, and a grant, and enables
+// the service. Each test below finds m like that, or as the one before left it.
 func (m machine) install(t *testing.T) {
 	t.Helper()
 	bin := build(t)
@@ -73,6 +74,8 @@ func (m machine) install(t *testing.T) {
 	m.write(t, "/home/moat/.moat/providers/demo.yaml", provider)
 	m.pipeAsUser(t, secret, "moat", "grant", "demo")
 	m.systemctl(t, "daemon-reload")
+	m.systemctl(t, "--quiet", "enable", "moatd.service")
+	m.systemctl(t, "start", "moatd.socket", "moatd-proxy.socket")
 }
 
 // build compiles what runs in the machine, static, and returns the directory.
