@@ -49,7 +49,7 @@ func (a *app) fromTerminal(sig os.Signal) bool {
 	if sig != syscall.SIGINT && sig != syscall.SIGQUIT && sig != syscall.SIGWINCH {
 		return false
 	}
-	return term.IsTerminal(int(a.process.Stdin.Fd())) //nolint:gosec // a descriptor is small
+	return term.IsTerminal(int(a.process.Stdin.Fd()))
 }
 
 // signalBase is added to the number of the signal that ended a command, as

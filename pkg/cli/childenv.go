@@ -61,7 +61,8 @@ func (c childEnv) roots() map[string]string {
 	}
 	for _, name := range []string{
 		"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "AWS_CA_BUNDLE", "GIT_SSL_CAINFO",
-		"CARGO_HTTP_CAINFO", "BUNDLE_SSL_CA_CERT", "NIX_SSL_CERT_FILE",
+		"CARGO_HTTP_CAINFO", "BUNDLE_SSL_CA_CERT", "NIX_SSL_CERT_FILE", "HTTPLIB2_CA_CERTS",
+		"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
 	} {
 		set[name] = config.BundleFile(c.home)
 	}

@@ -59,7 +59,7 @@ func (a *app) grant(ctx context.Context, name, env string) error {
 	if err != nil {
 		return err
 	}
-	if err := provider.Check(secret); err != nil {
+	if err = provider.Check(secret); err != nil {
 		return fmt.Errorf("grant %s: %w", name, err)
 	}
 	secrets, err := a.secrets()
@@ -67,7 +67,7 @@ func (a *app) grant(ctx context.Context, name, env string) error {
 		return err
 	}
 	c := &credential.Credential{Grant: name, Secret: secret, Source: source, CreatedAt: time.Now()}
-	if err := secrets.Put(ctx, c); err != nil {
+	if err = secrets.Put(ctx, c); err != nil {
 		return err
 	}
 	out := granted{Grant: name, Fingerprint: c.Fingerprint(), Source: source, Hosts: provider.Hosts()}
@@ -122,7 +122,7 @@ func (a *app) secret(name, env string) (secret credential.Secret, source string,
 	switch {
 	case env != "":
 		source, text = "env:"+env, a.process.Getenv(env)
-	case term.IsTerminal(int(a.process.Stdin.Fd())): //nolint:gosec // a descriptor is small
+	case term.IsTerminal(int(a.process.Stdin.Fd())):
 		source = "prompt"
 		text, err = a.prompt(name)
 	default:
@@ -144,7 +144,7 @@ func (a *app) secret(name, env string) (secret credential.Secret, source string,
 
 func (a *app) prompt(name string) (string, error) {
 	fmt.Fprintf(a.process.Stderr, "Secret for %s: ", name)
-	line, err := term.ReadPassword(int(a.process.Stdin.Fd())) //nolint:gosec // a descriptor is small
+	line, err := term.ReadPassword(int(a.process.Stdin.Fd()))
 	fmt.Fprintln(a.process.Stderr)
 	return string(line), err
 }

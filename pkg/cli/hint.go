@@ -28,7 +28,6 @@ var hints = []struct {
 }{
 	{daemon.ErrUnsupported, "the daemon is older than this program: systemctl --user restart moatd"},
 	{daemon.ErrRunExists, "moat ls shows the runs; choose another --name"},
-	{daemon.ErrGrant, "moat grant NAME stores the credential"},
 	{grants.ErrUnknownProvider, "a file NAME.yaml in the providers directory of moat's home describes a provider"},
 	{credential.ErrNotFound, "moat grant stores a credential"},
 	{fs.ErrNotExist, "start the daemon: systemctl --user enable --now moatd.socket moatd-proxy.socket, or moatd serve"},

@@ -35,7 +35,7 @@ type Process struct {
 // Main runs the command that the arguments name and returns the exit code.
 func Main(ctx context.Context, p Process) int {
 	a := &app{process: p}
-	root := a.command()
+	root := a.command() //nolint:contextcheck // cobra hands the context on
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)

@@ -31,7 +31,7 @@ func (a *app) revoke(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := secrets.Delete(ctx, name); err != nil {
+	if err = secrets.Delete(ctx, name); err != nil {
 		return err
 	}
 	live, err := a.tellDaemon(ctx)

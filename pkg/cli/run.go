@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os/exec"
 	"text/tabwriter"
 	"time"
@@ -134,9 +135,7 @@ func (a *app) grantEnv(names []string) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for k, v := range p.Env() {
-			env[k] = v
-		}
+		maps.Copy(env, p.Env())
 	}
 	return env, nil
 }

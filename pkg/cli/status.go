@@ -41,9 +41,9 @@ func (a *app) status(ctx context.Context) error {
 	}
 	if out.Running = last.IsAlive(); out.Running { // so that connecting starts none
 		out.Socket = last.SockPath
-		ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+		soon, cancel := context.WithTimeout(ctx, statusTimeout)
 		defer cancel()
-		if out.HealthResponse, err = daemon.NewClient(last.SockPath).Health(ctx); err != nil {
+		if out.HealthResponse, err = daemon.NewClient(last.SockPath).Health(soon); err != nil {
 			return fmt.Errorf("process %d is there but does not answer: %w", last.PID, err)
 		}
 	}
@@ -61,7 +61,7 @@ func (s status) people(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "moatd is not running; a connection to %s starts it\n", s.Socket)
 		return
 	}
-	fmt.Fprintf(w, "moatd runs\tprocess %d, for %s\n", s.PID, age(s.StartedAt))
+	fmt.Fprintf(w, "moatd runs\tprocess %d, started %s\n", s.PID, age(s.StartedAt))
 	fmt.Fprintf(w, "proxy\tport %d\n", s.ProxyPort)
 	fmt.Fprintf(w, "runs\t%d, %d of them degraded\n", s.RunCount, s.Degraded)
 	fmt.Fprintf(w, "state\t%s\n", s.Home)

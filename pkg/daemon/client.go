@@ -116,7 +116,7 @@ func runPath(token string) string { return "/v1/runs/" + url.PathEscape(token) }
 func call[Resp any](ctx context.Context, c *Client, method, path string, req any) (resp Resp, err error) {
 	var body bytes.Buffer
 	if req != nil {
-		if err := json.NewEncoder(&body).Encode(req); err != nil {
+		if err = json.NewEncoder(&body).Encode(req); err != nil {
 			return resp, fmt.Errorf("encode the request: %v", err)
 		}
 	}

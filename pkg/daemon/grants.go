@@ -3,8 +3,8 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/moatd/moatd/pkg/credential"
@@ -22,7 +22,14 @@ type Granter interface {
 	Hosts(grant string) []string
 }
 
-var errNoGranter = errors.New("this daemon has no credential store")
+// noGranter is the Granter of a registry without a credential store.
+type noGranter struct{}
+
+func (noGranter) Configure(_ context.Context, grant string, _ credential.ProxyConfigurer) error {
+	return errors.New("grant " + grant + ": this daemon has no credential store")
+}
+
+func (noGranter) Hosts(string) []string { return nil }
 
 // equip gives rc the credentials of its grants, as they are now. It is the one
 // way to do so: for a new run, a restored one, and after a refresh.
@@ -30,16 +37,13 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 	granted := newLayer()
 	var missing []proxy.MissingGrant
 	for _, grant := range rc.Grants {
-		err, hosts := errNoGranter, []string(nil)
-		if r.granter != nil {
-			err, hosts = r.granter.Configure(ctx, grant, granted), r.granter.Hosts(grant)
-		}
+		err := r.granter.Configure(ctx, grant, granted)
 		if err != nil && !rc.brought(grant) {
-			missing = append(missing, proxy.MissingGrant{Grant: grant, Hosts: hosts, Reason: err.Error()})
+			missing = append(missing, proxy.MissingGrant{Grant: grant, Hosts: r.granter.Hosts(grant), Reason: err.Error()})
 		}
 	}
 	if rc.lost != nil {
-		missing = append(missing, proxy.MissingGrant{Grant: "registration", Reason: rc.lost.Error()})
+		missing = append(missing, proxy.MissingGrant{Grant: "registration", Reason: "run " + rc.RunID + ": " + rc.lost.Error()})
 	}
 	rc.publish(granted, missing)
 	return missing
@@ -112,14 +116,11 @@ func (rc *RunContext) isDegraded() bool { return len(rc.degraded()) > 0 }
 
 // reasons says why a run is degraded, "" if it is not.
 func reasons(missing []proxy.MissingGrant) string {
-	var text string
+	texts := make([]string, len(missing))
 	for i, m := range missing {
-		if i > 0 {
-			text += "; "
-		}
-		text += fmt.Sprintf("grant %s: %s", m.Grant, m.Reason)
+		texts[i] = m.Reason
 	}
-	return text
+	return strings.Join(texts, "; ")
 }
 
 // Degraded returns the ids of the runs that lack a credential.

@@ -77,7 +77,7 @@ func (p *RunPersister) Save() error {
 		return err
 	}
 	for _, rec := range stored {
-		if _, err := decode(rec.Val); err != nil {
+		if _, bad := decode(rec.Val); bad != nil {
 			vals[rec.ID] = rec.Val
 		}
 	}

@@ -15,8 +15,8 @@ import (
 // A Registry has the runs, by token. It is safe for concurrent use; lookups
 // take no lock.
 type Registry struct {
-	granter Granter             // nil if there are no credentials to be had
-	seen    func(secret string) // nil for nobody
+	granter Granter
+	seen    func(secret string)
 
 	live sync.Map // digest of a token to *RunContext: what lookups read
 
@@ -49,11 +49,13 @@ func NewRegistry() *Registry { return NewRegistryWith(RegistryOptions{}) }
 
 // NewRegistryWith returns an empty registry.
 func NewRegistryWith(opts RegistryOptions) *Registry {
-	seen := opts.Seen
-	if seen == nil {
-		seen = func(string) {}
+	if opts.Granter == nil {
+		opts.Granter = noGranter{}
 	}
-	return &Registry{granter: opts.Granter, seen: seen, ids: make(map[string]digest), changed: make(chan struct{})}
+	if opts.Seen == nil {
+		opts.Seen = func(string) {}
+	}
+	return &Registry{granter: opts.Granter, seen: opts.Seen, ids: make(map[string]digest), changed: make(chan struct{})}
 }
 
 // tokenSize is the size of a token before it is written in hex, in bytes.

@@ -48,7 +48,7 @@ func (f runFile) Runs() (recs []store.Record, err error) {
 	if data != nil {
 		return legacyRecords(data)
 	}
-	if _, err := os.Stat(f.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err = os.Stat(f.path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	err = f.with(func(st *store.Store) error {

@@ -110,7 +110,7 @@ func checkProxy(ctx context.Context, addr string) (err error) {
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // ends what waits below
-	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: moatd\r\nConnection: close\r\n\r\n")); err != nil {
+	if _, err = conn.Write([]byte("GET / HTTP/1.1\r\nHost: moatd\r\nConnection: close\r\n\r\n")); err != nil {
 		return err
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)

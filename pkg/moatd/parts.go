@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -176,7 +177,7 @@ func (d *parts) restore(ctx context.Context) error {
 
 // known returns what the user should know now.
 func (d *parts) known() []string {
-	all := d.problems[:len(d.problems):len(d.problems)]
+	all := slices.Clip(d.problems)
 	for _, err := range d.resolver.Problems() {
 		all = append(all, err.Error())
 	}
