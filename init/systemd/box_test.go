@@ -89,9 +89,9 @@ func (m machine) asRoot(t *testing.T, args ...string) string {
 }
 
 // pipeAsUser gives stdin to a command of the user moat.
-func (m machine) pipeAsUser(t *testing.T, stdin string, args ...string) string {
+func (m machine) pipeAsUser(t *testing.T, stdin string, args ...string) {
 	t.Helper()
-	return must(t, m.boxWith(t.Context(), stdin, append([]string{"exec", "--user"}, args...)...), args)
+	must(t, m.boxWith(t.Context(), stdin, append([]string{"exec", "--user"}, args...)...), args)
 }
 
 func must(t *testing.T, r result, args []string) string {
@@ -126,7 +126,14 @@ func (m machine) property(t *testing.T, unit, name string) string {
 	return m.systemctl(t, "show", "--value", "-p", name, unit)
 }
 
-// dropIn changes the service for the time of t, and restarts nothing.
+// journal returns the service's messages that match, as its user can read them.
+func (m machine) journal(t *testing.T, matches ...string) string {
+	t.Helper()
+	query := []string{"journalctl", "--user", "--unit", "moatd", "--output", "cat", "--quiet", "--no-pager"}
+	return m.asUser(t, append(query, matches...)...)
+}
+
+// dropIn changes the service until remove is called or t is over. It restarts nothing.
 func (m machine) dropIn(t *testing.T, lines string) (remove func()) {
 	t.Helper()
 	const file = "/home/moat/.config/systemd/user/moatd.service.d/test.conf"
@@ -136,6 +143,7 @@ func (m machine) dropIn(t *testing.T, lines string) (remove func()) {
 		m.asUser(t, "rm", "-f", file)
 		m.systemctl(t, "daemon-reload")
 	}
+	t.Cleanup(remove)
 	return remove
 }
 

@@ -16,31 +16,25 @@ import "testing"
 // everything that happened before.
 func TestRealSystemd(t *testing.T) {
 	m := boot(t)
-	install(t, m)
-	for _, promise := range []struct {
-		name string
-		test func(*testing.T, machine)
-	}{
-		{"the units are beyond reproach", testVerify},
-		{"the API socket is there before the daemon, for its user alone", testSocketFirst},
-		{"the first call starts the daemon", testFirstCall},
-		{"start by hand ends when the daemon is ready", testStart},
-		{"a run's requests reach the origin with the credential", testRequests},
-		{"a run's lines in the journal are found by its id", testJournal},
-		{"reload keeps the process and its runs", testReload},
-		{"stop lets a request in flight end", testStopDrains},
-		{"kill -9 refuses nothing and forgets no run", testKill},
-		{"restart and upgrade refuse nothing and forget no run", testRestart},
-		{"a daemon that hangs is replaced", testWatchdog},
-		{"a crash loop is slow, closes no socket and loses no client", testCrashLoop},
-		{"a daemon that must not be restarted does not spin", testPermanentFailure},
-		{"a run goes on after a reboot", testReboot},
-		{"a run goes on after the plug was pulled", testPlugPulled},
-		{"what the unit forbids is forbidden", testHardening},
-		{"a daemon in an odd place starts", testOddPlace},
-		{"without runs the daemon leaves, and comes back when called", testIdleExit},
-		{"no secret is in the journal or in a file", testNoSecrets},
-	} {
-		t.Run(promise.name, func(t *testing.T) { promise.test(t, m) })
-	}
+	m.install(t)
+	t.Run("the units are beyond reproach", m.testVerify)
+	t.Run("the API socket is there before the daemon, for its user alone", m.testSocketFirst)
+	t.Run("nobody else gets the proxy's port", m.testPortIsKept)
+	t.Run("the first call starts the daemon", m.testFirstCall)
+	t.Run("start by hand ends when the daemon is ready", m.testStart)
+	t.Run("a run's requests reach the origin with the credential", m.testRequests)
+	t.Run("a run's lines in the journal are found by its id", m.testJournal)
+	t.Run("reload keeps the process and its runs", m.testReload)
+	t.Run("stop lets a request in flight end", m.testStopDrains)
+	t.Run("kill -9 refuses nothing and forgets no run", m.testKill)
+	t.Run("restart and upgrade refuse nothing and forget no run", m.testRestart)
+	t.Run("a daemon that hangs is replaced", m.testWatchdog)
+	t.Run("a crash loop is slow, closes no socket and loses no client", m.testCrashLoop)
+	t.Run("a daemon that must not be restarted does not spin", m.testPermanentFailure)
+	t.Run("a run goes on after a reboot", m.testReboot)
+	t.Run("a run goes on after the plug was pulled", m.testPlugPulled)
+	t.Run("what the unit forbids is forbidden", m.testHardening)
+	t.Run("a daemon in an odd place starts", m.testOddPlace)
+	t.Run("without runs the daemon leaves, and comes back when called", m.testIdleExit)
+	t.Run("no secret is in the journal or in a file", m.testNoSecrets)
 }

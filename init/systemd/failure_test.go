@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-func testWatchdog(t *testing.T, m machine) {
-	remove := m.dropIn(t, "WatchdogSec=3\n")
-	defer remove()
+func (m machine) testWatchdog(t *testing.T) {
+	m.dropIn(t, "WatchdogSec=3\n")
 	m.systemctl(t, "restart", "moatd")
 	r, pid := m.register(t, "run_watchdog"), m.pid(t)
 	m.systemctl(t, "kill", "--signal", "STOP", "moatd")
@@ -19,21 +18,23 @@ func testWatchdog(t *testing.T, m machine) {
 	if got := m.pid(t); got == pid {
 		t.Errorf("pid after the watchdog: still %d", got)
 	}
+	eventually(t, "what hung, in the journal", func() bool {
+		return strings.Contains(m.journal(t), "\ngoroutine 1 ")
+	})
 	eventually(t, "the watchdog in the journal", func() bool {
-		lines := m.asUser(t, "journalctl", "--user", "-u", "moatd", "-o", "cat", "--no-pager")
-		return strings.Contains(lines, "Watchdog timeout")
+		return strings.Contains(m.journal(t), "Watchdog timeout")
 	})
 }
 
-func testCrashLoop(t *testing.T, m machine) {
+func (m machine) testCrashLoop(t *testing.T) {
 	r := m.register(t, "run_loop")
 	remove := m.dropIn(t, "ExecStart=\nExecStart=/bin/false\n")
 	m.systemctl(t, "kill", "--signal", "KILL", "moatd")
-	start, before := time.Now(), restarts(t, m)
+	start, before := time.Now(), m.restarts(t)
 	answer := make(chan result, 1)
 	go func() { answer <- m.fetch(r, "/") }()
 
-	eventually(t, "twelve starts that fail", func() bool { return restarts(t, m)-before >= 12 })
+	eventually(t, "twelve starts that fail", func() bool { return m.restarts(t)-before >= 12 })
 	if took := time.Since(start); took < 2*time.Second {
 		t.Errorf("twelve starts took %v, want at most five a second", took)
 	}
@@ -48,7 +49,7 @@ func testCrashLoop(t *testing.T, m machine) {
 	}
 }
 
-func restarts(t *testing.T, m machine) int {
+func (m machine) restarts(t *testing.T) int {
 	t.Helper()
 	n, err := strconv.Atoi(m.property(t, "moatd", "NRestarts"))
 	if err != nil {
@@ -59,7 +60,7 @@ func restarts(t *testing.T, m machine) int {
 
 // A client that waits would start it again and again; systemd's limit on triggers
 // ends that, at the price of the socket.
-func testPermanentFailure(t *testing.T, m machine) {
+func (m machine) testPermanentFailure(t *testing.T) {
 	remove := m.dropIn(t, "ExecStart=\nExecStart=/bin/sh -c 'exit 78'\n")
 	m.systemctl(t, "stop", "moatd")
 	got := m.tryAsUser("curl", "-sS", "--max-time", "10", "--unix-socket", socketPath, "http://moatd/v1/health")

@@ -12,7 +12,7 @@ import (
 
 // testHardening looks at what the kernel does: systemd-analyze security also
 // praises directives that a user manager ignores.
-func testHardening(t *testing.T, m machine) {
+func (m machine) testHardening(t *testing.T) {
 	m.systemctl(t, "start", "moatd")
 	pid := m.property(t, "moatd", "MainPID")
 	status := fields(m.asRoot(t, "cat", "/proc/"+pid+"/status"))
@@ -48,12 +48,12 @@ func confined(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sections, err := unit.Deserialize(strings.NewReader(text))
+	options, err := unit.DeserializeOptions(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"systemd-run", "--user", "--quiet", "--wait", "--collect"}
-	for _, o := range sections {
+	for _, o := range options {
 		for _, prefix := range []string{"NoNew", "Lock", "MemoryDeny", "Restrict", "SystemCall"} {
 			if o.Section == "Service" && strings.HasPrefix(o.Name, prefix) {
 				args = append(args, "-p", o.Name+"="+o.Value)

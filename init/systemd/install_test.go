@@ -21,7 +21,7 @@ import (
 
 // secret is the credential that must arrive at the origin and nowhere else. Its
 // characters look different in a URL, in JSON and in a shell.
-const secret = "s3cret/of+the&box=<42>~" //nolint:gosec // not a real one
+const secret = "s3cret/of+the&box=<42>~"
 
 // Where things are in the machine.
 const (
@@ -45,8 +45,9 @@ inject:
 env: {DEMO_TOKEN: placeholder}
 `
 
-// install puts into m what a package would, an origin, and a grant.
-func install(t *testing.T, m machine) {
+// install puts into m what a package would, an origin, and a grant, and enables
+// the service. Each test below finds m like that, or as the one before left it.
+func (m machine) install(t *testing.T) {
 	t.Helper()
 	bin := build(t)
 	for from, to := range map[string]string{
@@ -73,6 +74,8 @@ func install(t *testing.T, m machine) {
 	m.write(t, "/home/moat/.moat/providers/demo.yaml", provider)
 	m.pipeAsUser(t, secret, "moat", "grant", "demo")
 	m.systemctl(t, "daemon-reload")
+	m.systemctl(t, "--quiet", "enable", "moatd.service")
+	m.systemctl(t, "start", "moatd.socket", "moatd-proxy.socket")
 }
 
 // build compiles what runs in the machine, static, and returns the directory.

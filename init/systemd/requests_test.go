@@ -3,12 +3,13 @@
 package systemd_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-func testRequests(t *testing.T, m machine) {
+func (m machine) testRequests(t *testing.T) {
 	r := m.register(t, "run_requests")
 	m.works(t, r, "after it was registered")
 	if got := m.fetch(r, "/by-run"); got.code != 0 {
@@ -27,28 +28,27 @@ func testRequests(t *testing.T, m machine) {
 	}
 }
 
-func testJournal(t *testing.T, m machine) {
+func (m machine) testJournal(t *testing.T) {
 	r, other := m.register(t, "run_journal"), m.register(t, "run_other")
 	m.works(t, r, "after it was registered")
 	m.works(t, other, "after it was registered")
-	query := []string{"journalctl", "--user", "-u", "moatd", "--output", "cat", "--output-fields", "MESSAGE", "--no-pager"}
-	var lines string
-	eventually(t, "a line about the request of "+r.id, func() bool {
-		lines = m.asUser(t, append(query, "MOAT_RUN_ID="+r.id)...)
-		return strings.Contains(lines, "localhost")
-	})
-	ids := m.asUser(t, "journalctl", "--user", "-u", "moatd", "--field", "MOAT_RUN_ID")
-	for _, want := range []string{r.id, other.id} {
-		if !strings.Contains(ids, want) {
-			t.Errorf("values of MOAT_RUN_ID: %q, want %s among them", ids, want)
-		}
+	for _, id := range []string{r.id, other.id} {
+		eventually(t, "a line about the request of "+id, func() bool {
+			return strings.Contains(m.journal(t, "MOAT_RUN_ID="+id), "localhost:8443")
+		})
+	}
+	if lines := m.journal(t, "MOAT_RUN_ID="+r.id); strings.Contains(lines, other.id) {
+		t.Errorf("journalctl MOAT_RUN_ID=%s: %s\nwant no line of %s", r.id, lines, other.id)
 	}
 }
 
-func testReload(t *testing.T, m machine) {
+func (m machine) testReload(t *testing.T) {
 	r, pid := m.register(t, "run_reload"), m.pid(t)
 	m.write(t, "/home/moat/.moat/providers/late.yaml", strings.ReplaceAll(provider, "demo", "late"))
 	m.systemctl(t, "reload", "moatd")
+	eventually(t, "the reload in the journal", func() bool {
+		return strings.Contains(m.journal(t, "_PID="+strconv.Itoa(pid)), "reloaded")
+	})
 	m.works(t, r, "after a reload")
 	if got := m.pid(t); got != pid {
 		t.Errorf("pid after a reload: %d, want %d as before", got, pid)
@@ -58,7 +58,7 @@ func testReload(t *testing.T, m machine) {
 	}
 }
 
-func testStopDrains(t *testing.T, m machine) {
+func (m machine) testStopDrains(t *testing.T) {
 	r := m.register(t, "run_drain")
 	answer := make(chan result, 1)
 	go func() { answer <- m.fetch(r, "/slow") }()

@@ -10,7 +10,7 @@ import (
 // rounds is how often the daemon is killed, and how often it is restarted.
 const rounds = 20
 
-func testKill(t *testing.T, m machine) {
+func (m machine) testKill(t *testing.T) {
 	r := m.register(t, "run_kill")
 	end := m.load(t)
 	before := m.pid(t)
@@ -26,7 +26,7 @@ func testKill(t *testing.T, m machine) {
 	refusedNothing(t, end())
 }
 
-func testRestart(t *testing.T, m machine) {
+func (m machine) testRestart(t *testing.T) {
 	r := m.register(t, "run_restart")
 	end := m.load(t)
 	for i := range rounds {
@@ -51,11 +51,11 @@ func refusedNothing(t *testing.T, got map[string]counts) {
 	}
 }
 
-func testReboot(t *testing.T, m machine) { afterBoot(t, m, "reboot") }
+func (m machine) testReboot(t *testing.T) { m.afterBoot(t, "reboot") }
 
-func testPlugPulled(t *testing.T, m machine) { afterBoot(t, m, "reboot", "--hard") }
+func (m machine) testPlugPulled(t *testing.T) { m.afterBoot(t, "reboot", "--hard") }
 
-func afterBoot(t *testing.T, m machine, how ...string) {
+func (m machine) afterBoot(t *testing.T, how ...string) {
 	t.Helper()
 	r := m.register(t, "run_reboot")
 	must(t, m.box(how...), how)

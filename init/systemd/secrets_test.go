@@ -11,7 +11,7 @@ import (
 
 // testNoSecrets comes last: by now the daemon has been started, refused, killed,
 // and made to dump its stacks.
-func testNoSecrets(t *testing.T, m machine) {
+func (m machine) testNoSecrets(t *testing.T) {
 	r := m.register(t, "run_secrets")
 	m.works(t, r, "after it was registered")
 	m.asRoot(t, "journalctl", "--sync")

@@ -10,16 +10,15 @@ import (
 	initfiles "github.com/moatd/moatd/init"
 )
 
-func testVerify(t *testing.T, m machine) {
+func (m machine) testVerify(t *testing.T) {
 	args := append([]string{"systemd-analyze", "--user", "verify"}, initfiles.UnitNames()...)
 	if got := m.tryAsUser(args...); got != (result{}) {
 		t.Errorf("systemd-analyze verify: exit %d, printed %q; want silence", got.code, got.stdout+got.stderr)
 	}
 }
 
-func testSocketFirst(t *testing.T, m machine) {
-	m.systemctl(t, "--quiet", "enable", "moatd.service")
-	m.systemctl(t, "start", "moatd.socket", "moatd-proxy.socket")
+func (m machine) testSocketFirst(t *testing.T) {
+	m.systemctl(t, "stop", "moatd.service")
 	for _, tt := range []struct{ what, got, want string }{
 		{"the service", m.property(t, "moatd.service", "ActiveState"), "inactive"},
 		{"moatd.socket is", m.property(t, "moatd.socket", "UnitFileState"), "enabled"},
@@ -33,7 +32,16 @@ func testSocketFirst(t *testing.T, m machine) {
 	}
 }
 
-func testFirstCall(t *testing.T, m machine) {
+// Otherwise a thief could take the port while the daemon is down, and get tokens.
+func (m machine) testPortIsKept(t *testing.T) {
+	m.systemctl(t, "stop", "moatd.service")
+	thief := m.tryAsUser("boxorigin", "-addr", "127.0.0.1:19080")
+	if thief.code == 0 || !strings.Contains(thief.stderr, "address already in use") {
+		t.Errorf("another server at the proxy's port: exit %d: %s; want address already in use", thief.code, thief.stderr)
+	}
+}
+
+func (m machine) testFirstCall(t *testing.T) {
 	m.systemctl(t, "stop", "moatd.service")
 	health := m.call(t, "GET", "/v1/health", "", "200")
 	var got struct {
@@ -49,21 +57,22 @@ func testFirstCall(t *testing.T, m machine) {
 	}
 }
 
-func testStart(t *testing.T, m machine) {
+func (m machine) testStart(t *testing.T) {
 	m.systemctl(t, "stop", "moatd.service")
 	m.systemctl(t, "start", "moatd")
 	if state := m.property(t, "moatd", "ActiveState"); state != "active" {
 		t.Errorf("after systemctl start the service is %s, want active", state)
 	}
-	if status := m.property(t, "moatd", "StatusText"); !strings.Contains(status, "run") {
-		t.Errorf("StatusText: %q, want how many runs there are", status)
-	}
+	m.register(t, "run_start")
+	eventually(t, "StatusText with the one run", func() bool {
+		return strings.Contains(m.property(t, "moatd", "StatusText"), "1 run")
+	})
 	if status := m.asUser(t, "moat", "status", "--json"); !json.Valid([]byte(status)) {
 		t.Errorf("moat status --json: %q is no JSON", status)
 	}
 }
 
-func testOddPlace(t *testing.T, m machine) {
+func (m machine) testOddPlace(t *testing.T) {
 	const exe = "/home/moat/an odd; place/$HOME/100%s moatd"
 	text, err := initfiles.Unit("moatd.service", exe)
 	if err != nil {
@@ -84,9 +93,8 @@ func testOddPlace(t *testing.T, m machine) {
 	}
 }
 
-func testIdleExit(t *testing.T, m machine) {
-	remove := m.dropIn(t, "Environment=MOAT_IDLE_EXIT=1s\n")
-	defer remove()
+func (m machine) testIdleExit(t *testing.T) {
+	m.dropIn(t, "Environment=MOAT_IDLE_EXIT=1s\n")
 	m.systemctl(t, "restart", "moatd")
 	eventually(t, "exit of a daemon without runs", func() bool {
 		return m.property(t, "moatd", "ActiveState") == "inactive"

@@ -63,19 +63,19 @@ func (t *tally) add(took time.Duration, err error) {
 }
 
 // ask opens a connection, asks, and reads the head of the answer.
-func (t target) ask() (took time.Duration, err error) {
+func (t target) ask(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, t.network, t.address)
 	if err != nil {
 		return 0, fmt.Errorf("dial: %w", err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(start.Add(patience)); err != nil {
+	if err = conn.SetDeadline(start.Add(patience)); err != nil {
 		return 0, fmt.Errorf("set the deadline: %w", err)
 	}
-	if _, err := io.WriteString(conn, t.question); err != nil {
+	if _, err = io.WriteString(conn, t.question); err != nil {
 		return 0, fmt.Errorf("ask: %w", err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -45,9 +45,10 @@ func load(ctx context.Context, targets map[string]target, interval time.Duration
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	var open sync.WaitGroup
+	asking := context.WithoutCancel(ctx) // who asked gets the answer
 	for ctx.Err() == nil {
 		for name, t := range targets {
-			open.Go(func() { tallies[name].add(t.ask()) })
+			open.Go(func() { tallies[name].add(t.ask(asking)) })
 		}
 		select {
 		case <-tick.C:
