@@ -1,9 +1,9 @@
 package inject
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -255,8 +255,9 @@ func ExampleRules_Request() {
 	out := httptest.NewRequest("GET", "https://api.anthropic.com/v1/models", nil)
 	out.Header.Set("Authorization", "Bearer what the agent has")
 	rules.Request(out)
-	_ = out.Header.Write(os.Stdout)
+	fmt.Println(out.Header.Get("Anthropic-Beta"))
+	fmt.Println(out.Header.Get("Authorization"))
 	// Output:
-	// Anthropic-Beta: oauth-2025-04-20
-	// Authorization: Bearer real
+	// oauth-2025-04-20
+	// Bearer real
 }
