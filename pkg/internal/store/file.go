@@ -64,6 +64,9 @@ func openOwned(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
+// own checks the file that is open, not the path, which may name another one by
+// now. The uid is ours even in a user namespace, where files of root look like
+// those of 65534: a database of root is not one that we wrote.
 func own(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -81,6 +84,8 @@ func own(f *os.File) error {
 	return f.Chmod(0o600)
 }
 
+// lock takes the flock of f, or returns [ErrLocked] at the deadline. It tries at
+// least once.
 func lock(f *os.File, flag int, deadline time.Time) error {
 	how := syscall.LOCK_EX
 	if flag == readOnly {
