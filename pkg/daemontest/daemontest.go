@@ -223,3 +223,6 @@ func (b *buffer) String() string {
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
+
+// Forget says that the daemon has ended by itself, so that Stop has nothing to do.
+func (d *Daemon) Forget() { d.stop = nil }
