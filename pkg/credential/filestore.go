@@ -84,7 +84,7 @@ func (s *FileStore) read(grant string) (*Credential, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.fingerprint = s.prints.of(c.Secret)
+	c.fingerprint = s.prints(c.Secret)
 	return c, nil
 }
 
@@ -100,7 +100,7 @@ func (s *FileStore) Put(ctx context.Context, c *Credential) error {
 	if err != nil {
 		return fmt.Errorf("store credential %s: %w", c.Grant, err)
 	}
-	c.fingerprint = s.prints.of(c.Secret)
+	c.fingerprint = s.prints(c.Secret)
 	return nil
 }
 

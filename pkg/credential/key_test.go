@@ -19,12 +19,12 @@ func TestLoadOrCreateKey(t *testing.T) {
 		t.Fatalf("LoadOrCreateKey without a file = %t, %v; want created", created, err)
 	}
 	again, created, err := LoadOrCreateKey(path)
-	if err != nil || created || *again.raw != *first.raw {
-		t.Errorf("LoadOrCreateKey again = the same: %t, created: %t, %v; want the same key", *again.raw == *first.raw, created, err)
+	if err != nil || created || again.raw() != first.raw() {
+		t.Errorf("LoadOrCreateKey again = the same: %t, created: %t, %v; want the same key", again.raw() == first.raw(), created, err)
 	}
 	loaded, err := LoadKey(path)
-	if err != nil || *loaded.raw != *first.raw || loaded.Source() != "file" {
-		t.Errorf("LoadKey = the same: %t, source %q, %v; want the same key of a file", *loaded.raw == *first.raw, loaded.Source(), err)
+	if err != nil || loaded.raw() != first.raw() || loaded.Source() != "file" {
+		t.Errorf("LoadKey = the same: %t, source %q, %v; want the same key of a file", loaded.raw() == first.raw(), loaded.Source(), err)
 	}
 	for file, want := range map[string]fs.FileMode{path: 0o600, filepath.Dir(path): 0o700 | fs.ModeDir} {
 		if info, err := os.Stat(file); err != nil || info.Mode() != want {
@@ -44,7 +44,7 @@ func onlyFile(t *testing.T, dir, name string) {
 }
 
 func TestKeysAreNotTheSame(t *testing.T) {
-	if a, b := newKey("memory"), newKey("memory"); *a.raw == *b.raw {
+	if a, b := newKey("memory"), newKey("memory"); a.raw() == b.raw() {
 		t.Errorf("two new keys are the same")
 	}
 }
@@ -71,7 +71,7 @@ func TestCreateKeyAtOnce(t *testing.T) {
 		}
 		made := 0
 		for i, k := range keys {
-			if *k.raw != *keys[0].raw {
+			if k.raw() != keys[0].raw() {
 				t.Errorf("two callers have two keys")
 			}
 			if created[i] {

@@ -86,9 +86,9 @@ func TestFingerprint(t *testing.T) {
 	if err := errors.Join(errA, errB); err != nil {
 		t.Fatal(err)
 	}
-	if got := a.of("x"); len(got) != 8 || got != a.of("x") || got == a.of("y") || got == b.of("x") {
+	if got := a("x"); len(got) != 8 || got != a("x") || got == a("y") || got == b("x") {
 		t.Errorf("fingerprints of x, x, y, and x by another key = %s, %s, %s, %s; want two alike of 8 digits",
-			got, a.of("x"), a.of("y"), b.of("x"))
+			got, a("x"), a("y"), b("x"))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -60,15 +61,32 @@ func TestNothingAroundASecretPrintsIt(t *testing.T) {
 	}
 }
 
-// fmt calls no method of an unexported field; a key is behind a pointer for that.
-func TestKeyInsideAStructPrintsAnAddress(t *testing.T) {
-	key, _, err := credential.LoadOrCreateKey(filepath.Join(t.TempDir(), "key"))
+// fmt calls no methods in unexported fields, and %s even follows pointers there.
+func TestNothingThatHoldsSecretsPrintsThem(t *testing.T) {
+	t.Chdir(t.TempDir()) // short paths, as a long one in hex looks like a key
+	key, _, err := credential.LoadOrCreateKey("key")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, format := range []string{"%v", "%+v", "%x", "%s"} {
-		if got := fmt.Sprintf(format, struct{ key credential.Key }{key}); len(got) > 60 { // 32 bytes take 64 at least
-			t.Errorf("Sprintf(%s) of a struct with a key = %s, want an address", format, got)
+	mem, file := credential.NewMemStore(), openStore(t, "credentials")
+	mustPut(t, mem, credential.Credential{Grant: "github", Secret: "s3cret"})
+	for _, format := range []string{"%v", "%+v", "%#v", "%x", "%X", "%s", "%q", "%d", "%z"} {
+		checkPrints(t, format, "a key", key)
+		checkPrints(t, format, "a sealer", credential.NewSealer(key, "test"))
+		checkPrints(t, format, "a store in memory", mem)
+		checkPrints(t, format, "a store in files", file)
+	}
+}
+
+// bytesOfAKey are some in a row, as fmt prints them; addresses are shorter.
+var bytesOfAKey = regexp.MustCompile(`(\d+,? ){8}|(0x\w\w?, ){8}|[0-9a-fA-F]{32}`)
+
+// checkPrints prints v by itself, and where fmt calls no methods.
+func checkPrints[T any](t *testing.T, format, name string, v T) {
+	t.Helper()
+	for _, got := range []string{fmt.Sprintf(format, v), fmt.Sprintf(format, struct{ x T }{v})} {
+		if strings.Contains(got, "s3cret") || bytesOfAKey.MatchString(got) {
+			t.Errorf("Sprintf(%s) of %s = %s", format, name, got)
 		}
 	}
 }
