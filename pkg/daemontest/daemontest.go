@@ -95,8 +95,13 @@ func (d *Daemon) Stop() {
 	}
 }
 
-// Ended returns a channel that has the daemon's error when it ends by itself.
-func (d *Daemon) Ended() <-chan error { return d.ended }
+// Wait waits until the daemon ends by itself and returns its error.
+func (d *Daemon) Wait() error {
+	err := <-d.ended
+	d.stop()
+	d.stop, d.Proxy = nil, ""
+	return err
+}
 
 // Log returns what the daemon has logged so far.
 func (d *Daemon) Log() string { return d.log.String() }
@@ -223,6 +228,3 @@ func (b *buffer) String() string {
 	defer b.mu.Unlock()
 	return b.buf.String()
 }
-
-// Forget says that the daemon has ended by itself, so that Stop has nothing to do.
-func (d *Daemon) Forget() { d.stop = nil }

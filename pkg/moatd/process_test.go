@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -94,7 +95,7 @@ func (p *process) spawn(args ...string) (ready <-chan error, err error) {
 	} else {
 		p.cmd = exec.Command(os.Args[0], args...)
 	}
-	p.cmd.Env = append(os.Environ(), "MOATD_TEST_DAEMON=1", "LISTEN_FDS=2", "LISTEN_FDNAMES="+p.names)
+	p.cmd.Env = append(os.Environ(), "MOATD_TEST_DAEMON=1", fmt.Sprintf("LISTEN_FDS=%d", len(p.files)), "LISTEN_FDNAMES="+p.names)
 	p.cmd.Env = append(p.cmd.Env, p.env...)
 	p.cmd.ExtraFiles = p.files
 	r, w := io.Pipe()

@@ -147,10 +147,9 @@ func TestAClientCanEndTheDaemon(t *testing.T) {
 	if err := d.Client.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-d.Ended(); err != nil {
+	if err := d.Wait(); err != nil {
 		t.Errorf("the daemon ended with %v, want nil", err)
 	}
-	d.Forget()
 }
 
 func TestBadConfigurationHasAnExitCodeOfItsOwn(t *testing.T) {
