@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal"},
 	"pkg/internal/tasks":      {},
+	"pkg/internal/demo":       {},
 }
 
 const (
