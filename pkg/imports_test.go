@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 		"config", "credential", "daemon", "proxy", "internal/activation", "internal/grants", "internal/hosts",
 		"internal/logging", "internal/pki", "internal/store", "internal/tasks", logrus,
 	},
-	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "internal/providers", logrus},
+	"pkg/daemontest": {"config", "credential", "daemon", "moatd"},
 	"pkg/daemon": {
 		"config", "credential", "proxy", "internal/activation", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},

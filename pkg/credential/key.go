@@ -16,15 +16,22 @@ const keySize = 32
 // Key is the master key, from which one key for each purpose is made. It does
 // not print. The zero value is no key, and everything refuses it.
 type Key struct {
-	raw    *[keySize]byte // a pointer, so that fmt prints an address where it calls no methods
+	// raw is a closure, here and for all that is secret in this package: where
+	// fmt calls no methods, in unexported fields, it follows pointers, but not
+	// into a function.
+	raw    func() [keySize]byte
 	source string
+}
+
+func makeKey(raw [keySize]byte, source string) Key {
+	return Key{raw: func() [keySize]byte { return raw }, source: source}
 }
 
 // newKey makes a key out of the kernel's randomness.
 func newKey(source string) Key {
-	k := Key{raw: new([keySize]byte), source: source}
-	_, _ = rand.Read(k.raw[:]) // ends the program if the kernel has none, and never returns an error
-	return k
+	var raw [keySize]byte
+	_, _ = rand.Read(raw[:]) // ends the program if the kernel has none, and never returns an error
+	return makeKey(raw, source)
 }
 
 // Source names where the key is kept: "file", or "memory".
@@ -36,7 +43,7 @@ func (Key) String() string { return hidden }
 // GoString returns "[secret]".
 func (Key) GoString() string { return hidden }
 
-// Format writes "[secret]" for every verb.
+// Format writes "[secret]" for every verb but %T, %p and %w, which show no key either.
 func (Key) Format(w fmt.State, _ rune) { printHidden(w) }
 
 // MarshalText returns "[secret]".
@@ -47,19 +54,21 @@ func (k Key) derive(use string, n int) ([]byte, error) {
 	if k.raw == nil {
 		return nil, errors.New("no master key")
 	}
-	return hkdf.Key(sha256.New, k.raw[:], nil, "moat/"+use, n)
+	raw := k.raw()
+	return hkdf.Key(sha256.New, raw[:], nil, "moat/"+use, n)
 }
 
 // fingerprinter makes fingerprints under a key of its own; see [Credential.Fingerprint].
-type fingerprinter struct{ key []byte }
+type fingerprinter func(Secret) string
 
 func newFingerprinter(k Key) (fingerprinter, error) {
 	key, err := k.derive("fingerprint", keySize)
-	return fingerprinter{key}, err
-}
-
-func (f fingerprinter) of(s Secret) string {
-	mac := hmac.New(sha256.New, f.key)
-	mac.Write([]byte(s))
-	return hex.EncodeToString(mac.Sum(nil)[:4])
+	if err != nil {
+		return nil, err
+	}
+	return func(s Secret) string {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(s))
+		return hex.EncodeToString(mac.Sum(nil)[:4])
+	}, nil
 }

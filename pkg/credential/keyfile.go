@@ -44,7 +44,8 @@ func createKey(path string) (Key, error) {
 		return Key{}, err
 	}
 	key := newKey("file")
-	temp, err := writeTemp(dir, append(hex.AppendEncode(nil, key.raw[:]), '\n'))
+	raw := key.raw()
+	temp, err := writeTemp(dir, append(hex.AppendEncode(nil, raw[:]), '\n'))
 	if err != nil {
 		return Key{}, err
 	}
@@ -94,16 +95,16 @@ func readKey(path string) (Key, error) {
 // decodeKey parses the contents of a key file. Its errors show none of them.
 func decodeKey(data []byte) (Key, error) {
 	digits := bytes.TrimSuffix(data, []byte("\n"))
-	key := Key{raw: new([keySize]byte), source: "file"}
+	var raw [keySize]byte
 	if len(digits) != hex.EncodedLen(keySize) {
 		return Key{}, fmt.Errorf("has %d bytes where a key has %d; put it back from a backup, or move it away and"+
 			" grant the credentials again", len(digits), hex.EncodedLen(keySize))
 	}
-	if _, err := hex.Decode(key.raw[:], digits); err != nil {
+	if _, err := hex.Decode(raw[:], digits); err != nil {
 		return Key{}, errors.New("does not hold a key in hex digits; put it back from a backup, or move it away and" +
 			" grant the credentials again")
 	}
-	return key, nil
+	return makeKey(raw, "file"), nil
 }
 
 // checkKeyDir refuses a directory in which others could exchange the file.

@@ -14,7 +14,7 @@ type MemStore struct {
 	prints fingerprinter
 
 	mu  sync.Mutex
-	all map[string]Credential // by grant
+	all map[string]func() Credential // by grant; see Key.raw
 }
 
 // NewMemStore returns an empty store, with a key of its own for fingerprints.
@@ -23,7 +23,7 @@ func NewMemStore() *MemStore {
 	if err != nil {
 		panic(err) // HKDF fails only without a key, or for more than 8,160 bytes
 	}
-	return &MemStore{prints: prints, all: map[string]Credential{}}
+	return &MemStore{prints: prints, all: map[string]func() Credential{}}
 }
 
 // Get implements [Store].
@@ -33,10 +33,11 @@ func (s *MemStore) Get(ctx context.Context, grant string) (*Credential, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, ok := s.all[grant]
+	stored, ok := s.all[grant]
 	if !ok {
 		return nil, fmt.Errorf("credential %s: %w", grant, ErrNotFound)
 	}
+	c := stored()
 	return &c, nil
 }
 
@@ -45,10 +46,11 @@ func (s *MemStore) Put(ctx context.Context, c *Credential) error {
 	if err := checkPut(ctx, c); err != nil {
 		return err
 	}
-	c.fingerprint = s.prints.of(c.Secret)
+	c.fingerprint = s.prints(c.Secret)
+	stored := *c
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all[c.Grant] = *c
+	s.all[c.Grant] = func() Credential { return stored }
 	return nil
 }
 
@@ -74,7 +76,8 @@ func (s *MemStore) List(ctx context.Context) ([]Credential, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]Credential, 0, len(s.all))
-	for _, c := range s.all {
+	for _, stored := range s.all {
+		c := stored()
 		c.Secret = ""
 		all = append(all, c)
 	}

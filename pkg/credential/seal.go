@@ -19,7 +19,7 @@ const idSize = 8
 // of XChaCha20-Poly1305, which is 16 bytes longer than the input. A nonce of
 // 192 bits may be drawn at random for any number of records.
 type Sealer struct {
-	aead cipher.AEAD
+	aead func() cipher.AEAD // see Key.raw
 	id   []byte
 	err  error // why there is no aead
 }
@@ -31,7 +31,7 @@ func NewSealer(key Key, purpose string) *Sealer {
 	if err != nil {
 		err = fmt.Errorf("sealer for %s: %w", purpose, err)
 	}
-	return &Sealer{aead: aead, id: id, err: err}
+	return &Sealer{aead: func() cipher.AEAD { return aead }, id: id, err: err}
 }
 
 func newAEAD(key Key, purpose string) (cipher.AEAD, []byte, error) {
@@ -53,11 +53,12 @@ func (s *Sealer) Seal(name string, plain []byte) ([]byte, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	head := idSize + s.aead.NonceSize()
-	out := make([]byte, head, head+len(plain)+s.aead.Overhead())
+	aead := s.aead()
+	head := idSize + aead.NonceSize()
+	out := make([]byte, head, head+len(plain)+aead.Overhead())
 	copy(out, s.id)
 	_, _ = rand.Read(out[idSize:]) // ends the program if the kernel has none, and never returns an error
-	return s.aead.Seal(out, out[idSize:], plain, []byte(name)), nil
+	return aead.Seal(out, out[idSize:], plain, []byte(name)), nil
 }
 
 // Open returns what was sealed for name, in memory of its own. It returns
@@ -66,14 +67,15 @@ func (s *Sealer) Open(name string, sealed []byte) ([]byte, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	head := idSize + s.aead.NonceSize()
-	if len(sealed) < head+s.aead.Overhead() {
+	aead := s.aead()
+	head := idSize + aead.NonceSize()
+	if len(sealed) < head+aead.Overhead() {
 		return nil, ErrDamaged
 	}
 	if !bytes.Equal(sealed[:idSize], s.id) {
 		return nil, ErrWrongKey
 	}
-	plain, err := s.aead.Open(nil, sealed[idSize:head], sealed[head:], []byte(name))
+	plain, err := aead.Open(nil, sealed[idSize:head], sealed[head:], []byte(name))
 	if err != nil {
 		return nil, ErrDamaged // err says no more than that
 	}

@@ -14,8 +14,9 @@ const hidden = "[secret]"
 // conversion give the text.
 //
 // Keep it in exported fields or plain variables: fmt calls no method of an
-// unexported field, so there the text would print. Compare it with
-// [Secret.Equal] and never with ==, save with "".
+// unexported field, so there the text would print. The same goes for the verb
+// %w, which go vet refuses. Compare it with [Secret.Equal] and never with ==,
+// save with "".
 type Secret string
 
 // Reveal returns the text. Each call is a place to look at in a review.
@@ -32,7 +33,7 @@ func (Secret) String() string { return hidden }
 // GoString returns "[secret]".
 func (Secret) GoString() string { return hidden }
 
-// Format writes "[secret]" for every verb, the ones for bytes and types too.
+// Format writes "[secret]" for every verb but %T, %p and %w.
 func (Secret) Format(w fmt.State, _ rune) { printHidden(w) }
 
 // MarshalText returns "[secret]"; encoding/json and yaml use it as well. So a

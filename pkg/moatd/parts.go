@@ -84,22 +84,14 @@ func (d *parts) openHome(context.Context) error {
 }
 
 func (d *parts) openStore(context.Context) error {
-	path := config.Database(d.opts.Settings.Home)
-	st, recovery, err := store.Open(path, store.Options{Writer: d.opts.Version})
+	st, recovery, err := store.Open(config.Database(d.opts.Settings.Home), store.Options{Writer: d.opts.Version})
 	if err != nil {
 		return err
 	}
 	d.store = st
-	if recovery.Damage == "" {
-		return nil
+	if recovery.Damage != "" {
+		d.problem(logging.MessageIDDatabaseQuarantined, recovery.String())
 	}
-	text := fmt.Sprintf("the database %s was damaged (%s); it is kept as %s", path, recovery.Damage, recovery.Kept)
-	if recovery.Restored != "" {
-		text += "; the runs are those of the backup " + recovery.Restored
-	} else {
-		text += "; there was no good backup, so the runs of before must register again"
-	}
-	d.problem(logging.MessageIDDatabaseQuarantined, text)
 	return nil
 }
 

@@ -1,9 +1,6 @@
 package proxy
 
-import (
-	"errors"
-	"net"
-)
+import "net"
 
 // conns are the connections of clients, also those that net/http has handed
 // over and forgotten. The zero value has none.
@@ -61,10 +58,4 @@ func (c *trackedConn) arrived() { c.conns.arriving.remove(c) }
 
 // CloseWrite lets net/http end an answer in a way that its client can read,
 // although it has not sent the whole of its request.
-func (c *trackedConn) CloseWrite() error {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
-}
+func (c *trackedConn) CloseWrite() error { return closeWrite(c.Conn) }

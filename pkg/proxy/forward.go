@@ -15,7 +15,7 @@ func newForwarder(upstream http.RoundTripper) *httputil.ReverseProxy {
 		Transport:      upstream,
 		FlushInterval:  -1, // agents stream: each piece goes out as it comes
 		BufferPool:     new(buffers),
-		ModifyResponse: func(r *http.Response) error { exchangeOf(r.Request).status = r.StatusCode; return nil },
+		ModifyResponse: answered,
 		ErrorHandler:   upstreamFailed,
 		ErrorLog:       log.New(io.Discard, "", 0), // what it says is in the line of the request
 	}
@@ -36,6 +36,15 @@ func rewrite(pr *httputil.ProxyRequest) {
 	}
 	ex.verdict.Rules.Request(pr.Out)
 	passTrailers(pr)
+}
+
+// answered looks at the head of the upstream's answer.
+func answered(r *http.Response) error {
+	exchangeOf(r.Request).status = r.StatusCode
+	if len(r.Trailer) > 0 {
+		r.Header.Del("Content-Length") // in HTTP/1.1 only chunks have trailers
+	}
+	return nil
 }
 
 func standardPort(h Head) bool {

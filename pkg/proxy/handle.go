@@ -108,19 +108,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	ex.verdict = run.Decide(ex.head)
 	switch {
 	case ex.verdict.Status == 0:
-		p.forward.ServeHTTP(fullDuplex(w, r), r.WithContext(withExchange(r.Context(), ex)))
+		p.forward.ServeHTTP(duplex(w, r), r.WithContext(withExchange(r.Context(), ex)))
 	case t == nil:
 		ex.refuse(ex.verdict).writePlain(w, r)
 	default:
 		ex.refuse(ex.verdict).write(w, r)
 	}
-}
-
-// fullDuplex lets an answer begin while the request body is still on its way,
-// which HTTP/1 servers do not do by themselves. It returns w.
-func fullDuplex(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	if r.ProtoMajor == 1 {
-		_ = http.NewResponseController(w).EnableFullDuplex() // not supported only by a w of tests
-	}
-	return w
 }

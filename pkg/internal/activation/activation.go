@@ -52,8 +52,7 @@ func adopt(files []*os.File) (*Handed, error) {
 		h.byName[f.Name()] = append(h.byName[f.Name()], l)
 	}
 	if len(errs) > 0 {
-		h.close()
-		return nil, errors.Join(errs...)
+		return nil, errors.Join(append(errs, h.close())...)
 	}
 	return h, nil
 }
@@ -85,10 +84,12 @@ func (h *Handed) Listeners(name string) []net.Listener {
 // Any reports whether anything was passed.
 func (h *Handed) Any() bool { return h != nil && len(h.byName) > 0 }
 
-func (h *Handed) close() {
+func (h *Handed) close() error {
+	var errs []error
 	for _, ls := range h.byName {
 		for _, l := range ls {
-			_ = l.Close() // nothing was accepted; the caller has a better error
+			errs = append(errs, l.Close())
 		}
 	}
+	return errors.Join(errs...)
 }

@@ -294,7 +294,8 @@ func BenchmarkPeerUID(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer errors.Join(c.Close(), f.Close())
+	defer f.Close()
+	defer c.Close()
 	for b.Loop() {
 		if _, err := PeerUID(c.(*net.UnixConn)); err != nil {
 			b.Fatal(err)

@@ -51,8 +51,7 @@ func (n *Notifier) Watchdog(ctx context.Context, check func(context.Context) err
 }
 
 // beat checks once, tells the result, and returns whether all was well. before
-// is the result of the beat before it. A datagram that cannot be sent is not an
-// error: two more beats come before the service manager acts.
+// is the result of the beat before it.
 func (n *Notifier) beat(ctx context.Context, check func(context.Context) error, before bool) bool {
 	limited, cancel := context.WithTimeout(ctx, n.interval)
 	defer cancel()
@@ -64,12 +63,16 @@ func (n *Notifier) beat(ctx context.Context, check func(context.Context) error, 
 		err = fmt.Errorf("took longer than %v", n.interval)
 	}
 	if err != nil {
-		_ = n.notify("STATUS=" + oneLine("unhealthy: "+err.Error()))
+		n.try("STATUS=" + oneLine("unhealthy: "+err.Error()))
 		return false
 	}
-	_ = n.notify(daemon.SdNotifyWatchdog)
+	n.try(daemon.SdNotifyWatchdog)
 	if last := n.status.Load(); !before && last != nil {
-		_ = n.notify("STATUS=" + *last)
+		n.try("STATUS=" + *last)
 	}
 	return true
 }
+
+// try sends state. A datagram that is lost is no reason to end: two more beats
+// come before the service manager acts.
+func (n *Notifier) try(state string) { _ = n.notify(state) }

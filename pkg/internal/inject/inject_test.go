@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -68,6 +69,15 @@ func TestRequest(t *testing.T) {
 			wantTo: "/?k=s",
 		},
 		{
+			name: "a placeholder with escaped letters is found", target: "/bot%50LACE/%41?k=PL%41CE&%zz",
+			rules: &Rules{Substitute: telegram}, wantTo: "/bot123:a%20b/%41?k=123%3Aa+b&%zz",
+		},
+		{
+			name: "a placeholder is not found in the digits of an escape", target: "/?k=%2F2F",
+			rules:  &Rules{Substitute: []Substitution{{Placeholder: "2F", Secret: "s"}}},
+			wantTo: "/?k=%2Fs",
+		},
+		{
 			name: "a placeholder inside Basic is found", target: "/",
 			rules: &Rules{Substitute: []Substitution{{Placeholder: "PLACE", Secret: "real"}}},
 			sent:  http.Header{"Authorization": {"Basic dXNlcjpQTEFDRQ=="}}, // user:PLACE
@@ -120,7 +130,11 @@ func TestFound(t *testing.T) {
 		{"in the query", "/?k=P%2F1", "", true},
 		{"in Authorization", "/", "Bearer P/1", true},
 		{"inside Basic", "/", "basic dTpQLzE=", true}, // u:P/1
+		{"in the path, with a letter escaped", "/bot%50/1", "", true},
+		{"in a query that Go cannot parse", "/?%zz;k=%50%2f1", "", true},
 		{"half of it", "/?k=P", "", false},
+		{"with an escape that ends too early", "/?k=P%2", "", false},
+		{"across the end of an escape", "/?k=%5P%201", "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			req := httptest.NewRequest("GET", "http://host"+tt.target, nil)
@@ -135,8 +149,11 @@ func TestFound(t *testing.T) {
 }
 
 func TestGrantsAreNamedOnce(t *testing.T) {
-	r := &Rules{Credentials: []Header{{Name: "A", Grant: "x"}, {Name: "B"}, {Name: "C", Grant: "y"}, {Name: "D", Grant: "x"}}}
-	if diff := cmp.Diff([]string{"x", "y"}, r.Grants()); diff != "" {
+	r := &Rules{
+		Credentials: []Header{{Name: "A", Grant: "x"}, {Name: "B"}, {Name: "C", Grant: "y"}, {Name: "D", Grant: "x"}},
+		Substitute:  []Substitution{{Placeholder: "p", Grant: "z"}, {Placeholder: "q", Grant: "y"}},
+	}
+	if diff := cmp.Diff([]string{"x", "y", "z"}, r.Grants()); diff != "" {
 		t.Errorf("Grants (-want +got):\n%s", diff)
 	}
 	var none *Rules
@@ -174,7 +191,7 @@ func FuzzRequest(f *testing.F) {
 				t.Errorf("%s is still there", name)
 			}
 		}
-		if rules.Substitute[0].Found(req) {
+		if rules.Substitute[0].Found(&http.Request{URL: req.URL}) {
 			t.Errorf("the placeholder is still in %s", req.URL)
 		}
 	})
@@ -201,6 +218,8 @@ func TestCheck(t *testing.T) {
 		{"an empty header name", Rules{Credentials: []Header{{Value: "v"}}}, "no header name"},
 		{"a line break in a value", Rules{Credentials: []Header{{Name: "A", Value: "v\r\nB: c"}}}, "control character"},
 		{"a NUL in an extra header", Rules{Extra: []Header{{Name: "A", Value: "\x00"}}}, "control character"},
+		{"a header of the connection", Rules{Credentials: []Header{{Name: "content-length", Value: "0"}}}, "belongs to the connection"},
+		{"an empty secret", Rules{Substitute: []Substitution{{Placeholder: "p"}}}, "needs a placeholder and a secret"},
 		{"an empty placeholder", Rules{Substitute: []Substitution{{Secret: "s"}}}, "needs a placeholder"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -210,4 +229,35 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNilRulesAreFine(t *testing.T) {
+	var none *Rules
+	if err := none.Check(); err != nil || none.Knows("p") {
+		t.Errorf("nil rules: Check = %v, Knows = %t", err, none.Knows("p"))
+	}
+}
+
+func TestTrailersHaveNothingThatTheHeaderMustNotHave(t *testing.T) {
+	r := &Rules{Remove: []string{"X-Api-Key"}, Credentials: []Header{{Name: "authorization", Value: "v"}}}
+	trailer := http.Header{"Authorization": nil, "X-Api-Key": nil, "Proxy-Status": nil, "Grpc-Status": nil}
+	r.Trailer(trailer)
+	if diff := cmp.Diff(http.Header{"Grpc-Status": nil}, trailer); diff != "" {
+		t.Errorf("Trailer (-want +got):\n%s", diff)
+	}
+}
+
+func ExampleRules_Request() {
+	rules := &Rules{
+		Extra:       []Header{{Name: "Anthropic-Beta", Value: "oauth-2025-04-20"}},
+		Credentials: []Header{{Name: "Authorization", Value: "Bearer real", Grant: "claude"}},
+	}
+	out := httptest.NewRequest("GET", "https://api.anthropic.com/v1/models", nil)
+	out.Header.Set("Authorization", "Bearer what the agent has")
+	rules.Request(out)
+	fmt.Println(out.Header.Get("Anthropic-Beta"))
+	fmt.Println(out.Header.Get("Authorization"))
+	// Output:
+	// oauth-2025-04-20
+	// Bearer real
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -23,35 +24,76 @@ func (r *Rules) substitute(out *http.Request) {
 }
 
 // Found reports whether the placeholder stands in a credential position of req:
-// in its path, its query or its Authorization.
+// in its path, its query, or a header, in Authorization also inside Basic.
 func (s Substitution) Found(req *http.Request) bool {
-	marked := Substitution{Placeholder: s.Placeholder, Secret: "\x00"}
-	has := func(before, after string) bool { return before != after }
-	escaped := req.URL.EscapedPath()
-	if has(escaped, marked.replace(escaped, url.PathEscape)) ||
-		has(req.URL.RawQuery, marked.replace(req.URL.RawQuery, url.QueryEscape)) {
+	if s.in(req.URL.EscapedPath()) || s.in(req.URL.RawQuery) {
 		return true
 	}
-	for _, v := range req.Header["Authorization"] {
-		if has(v, marked.authorization(v)) {
-			return true
+	for name, values := range req.Header {
+		for _, v := range values {
+			if strings.Contains(v, s.Placeholder) || name == "Authorization" && s.authorization(v) != v {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// replace puts the secret, escaped, in the place of the placeholder, whether
-// that is escaped or not.
+// in reports whether the placeholder stands in a part of a URL.
+func (s Substitution) in(text string) bool {
+	nothing := func(string) string { return "" }
+	return s.replace(text, nothing) != text
+}
+
+// replace puts the secret, escaped, in the place of the placeholder in a part
+// of a URL, whichever of its letters are escaped there.
 func (s Substitution) replace(text string, escape func(string) string) string {
-	if text == "" {
-		return text
+	if !strings.Contains(text, "%") {
+		return strings.ReplaceAll(text, s.Placeholder, escape(s.Secret))
 	}
-	secret := escape(s.Secret)
-	text = strings.ReplaceAll(text, s.Placeholder, secret)
-	if escaped := escape(s.Placeholder); escaped != s.Placeholder {
-		text = strings.ReplaceAll(text, escaped, secret)
+	var out strings.Builder
+	for text != "" {
+		if n := escapedPrefix(text, s.Placeholder); n > 0 {
+			out.WriteString(escape(s.Secret))
+			text = text[n:]
+			continue
+		}
+		_, n := letter(text)
+		out.WriteString(text[:n])
+		text = text[n:]
 	}
-	return text
+	return out.String()
+}
+
+// escapedPrefix returns the length of what at the start of text means prefix,
+// and 0 if that does not stand there.
+func escapedPrefix(text, prefix string) int {
+	rest := text
+	for i := range len(prefix) {
+		if rest == "" {
+			return 0
+		}
+		c, n := letter(rest)
+		if c != prefix[i] {
+			if rest[0] != prefix[i] {
+				return 0
+			}
+			n = 1 // a percent sign that means itself
+		}
+		rest = rest[n:]
+	}
+	return len(text) - len(rest)
+}
+
+// letter returns the first letter of a part of a URL, which is not empty, and
+// how many bytes it takes there: 3 if it is escaped.
+func letter(text string) (c byte, n int) {
+	if text[0] == '%' && len(text) >= 3 {
+		if c, err := strconv.ParseUint(text[1:3], 16, 8); err == nil {
+			return byte(c), 3
+		}
+	}
+	return text[0], 1
 }
 
 func (s Substitution) path(u *url.URL) {

@@ -1,12 +1,20 @@
 package logging
 
-import "github.com/sirupsen/logrus"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
 
 // lastLook redacts what its formatter made, so that nothing passes that came
 // together only there.
 type lastLook struct {
 	redactor *Redactor
 	inner    logrus.Formatter
+	// mend makes a well-formed output of a redacted one; nil for text, which
+	// always is.
+	mend func(e *logrus.Entry, redacted []byte) ([]byte, error)
 }
 
 // Format implements [logrus.Formatter].
@@ -16,10 +24,26 @@ func (f *lastLook) Format(e *logrus.Entry) ([]byte, error) {
 		return nil, err
 	}
 	before := string(b)
-	if after := f.redactor.Redact(before); after != before {
+	after := f.redactor.Redact(before)
+	switch {
+	case after == before:
+		return b, nil
+	case f.mend == nil:
 		return []byte(after), nil
 	}
-	return b, nil
+	return f.mend(e, []byte(after))
+}
+
+// mendJSON returns a line of valid JSON. A mask may have cut an escape in two, or
+// taken a quote; then the whole line becomes the message of another.
+func mendJSON(e *logrus.Entry, redacted []byte) ([]byte, error) {
+	if json.Valid(redacted) {
+		return redacted, nil
+	}
+	b, err := json.Marshal(map[string]string{
+		"level": e.Level.String(), "time": e.Time.Format(time.RFC3339Nano), "msg": string(redacted),
+	})
+	return append(b, '\n'), err
 }
 
 // textFormatter leaves out the message id, which is for programs.

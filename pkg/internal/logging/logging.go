@@ -76,11 +76,11 @@ func New(opts Options) (*logrus.Logger, error) {
 		l.SetOutput(io.Discard)
 		l.SetFormatter(noFormatter{})
 	case JSON:
-		l.SetFormatter(&lastLook{opts.Redactor, &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano, DisableHTMLEscape: true}})
+		inner := &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano, DisableHTMLEscape: true}
+		l.SetFormatter(&lastLook{opts.Redactor, inner, mendJSON})
 	default:
-		l.SetFormatter(&lastLook{opts.Redactor, textFormatter{&logrus.TextFormatter{
-			DisableColors: true, FullTimestamp: true, TimestampFormat: "2006-01-02T15:04:05.000Z07:00",
-		}}})
+		inner := &logrus.TextFormatter{DisableColors: true, FullTimestamp: true, TimestampFormat: "2006-01-02T15:04:05.000Z07:00"}
+		l.SetFormatter(&lastLook{opts.Redactor, textFormatter{inner}, nil})
 	}
 	return l, nil
 }

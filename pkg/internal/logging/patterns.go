@@ -22,11 +22,17 @@ type pattern struct {
 	secret func(match string) bool
 }
 
+// quotes are what may stand between a name, a colon and a value, in JSON and in
+// JSON within JSON. A backslash belongs to a quote, so that no other escape of
+// JSON is cut in two.
+const quotes = `(?:\\*["'])*`
+
+const schemes = `(?:bearer|basic|token|digest|negotiate)(?:\s|%20|\+)+`
+
 var patterns = []pattern{
 	{
-		folded("authorization"), regexp.MustCompile(`(?i)authorization(?:` +
-			`[^a-z0-9]{1,8}(?:bearer|basic|token|digest|negotiate)(?:\s|%20|\+)+|` +
-			`["'\\]*\s*[:=][\s"'\\\[]*(?:(?:bearer|basic|token|digest|negotiate)(?:\s|%20|\+)+)?)\[?` + value), notMask,
+		folded("authorization"), regexp.MustCompile(`(?i)authorization(?:[^a-z0-9]{1,8}` + schemes + `|` +
+			quotes + `\s*[:=](?:\s|\[|\\*["'])*(?:` + schemes + `)?)\[?` + value), notMask,
 	},
 	{
 		folded("bearer", "basic", "token"),
@@ -38,19 +44,19 @@ var patterns = []pattern{
 			`glpat-[\w-]{4,}|AIza[\w-]{30,}|ya29\.[\w.-]{8,}|eyJ[\w-]{8,}\.[\w-]{8,}[\w.-]*)`), nil,
 	},
 	{
-		containing("sk-", "npm_"), // also within words, hence the digit
-		regexp.MustCompile(`(?:^|[^A-Za-z0-9])(sk-[\w-]{12,}|npm_[A-Za-z0-9]{12,})`), hasDigit,
+		containing("sk-", "npm_"), // also within words, hence the digit; \n is an escape, and its n is no word
+		regexp.MustCompile(`(?:^|[^A-Za-z0-9]|\\[nrt])(sk-[\w-]{12,}|npm_[A-Za-z0-9]{12,})`), hasDigit,
 	},
 	{containing("://"), regexp.MustCompile(`://[^\s"'/:@]*:([^\s"'/]+)@`), notMask},
 	{containing("://"), regexp.MustCompile(`://([^\s"'/:@\[]{16,})@`), nil},
 	{
 		folded("passw", "secret", "key", "token"),
 		regexp.MustCompile(`(?i)(?:passw(?:or)?d|secret|api[-_]?key|(?:access|refresh|id|auth|private)[-_]?token)` +
-			`(?:["'\\]*=["'\\]*|["'\\]+\s*:\s*["'\\]+)` + value), notMask,
+			`(?:` + quotes + `=` + quotes + `|\\*["']\s*:\s*\\*["'])` + value), notMask,
 	},
 	{
 		folded("api-key", "private-token"),
-		regexp.MustCompile(`(?i)(?:api-key|private-token)["'\\]*\s*:[\s"'\\\[]*` + value), notMask,
+		regexp.MustCompile(`(?i)(?:api-key|private-token)` + quotes + `\s*:(?:\s|\[|\\*["'])*` + value), notMask,
 	},
 	{byteList, regexp.MustCompile(`\[(\d{1,3}(?:,? \d{1,3}|,\d{1,3}){31,})\]`), nil},
 }
@@ -135,7 +141,8 @@ func containing(words ...string) func(string) bool {
 	}
 }
 
-// folded is containing for words of lower-case ASCII letters, found in any case.
+// folded is containing for words that are found in any case, themselves written
+// in lower case. The first two characters are ASCII letters.
 func folded(words ...string) func(string) bool {
 	return func(s string) bool {
 		for _, w := range words {
@@ -149,7 +156,7 @@ func folded(words ...string) func(string) bool {
 
 func containsFold(s, word string) bool {
 	for i := 0; i+len(word) <= len(s); i++ {
-		if s[i]|0x20 == word[0] && strings.EqualFold(s[i:i+len(word)], word) {
+		if s[i]|0x20 == word[0] && s[i+1]|0x20 == word[1] && strings.EqualFold(s[i:i+len(word)], word) {
 			return true
 		}
 	}

@@ -26,6 +26,7 @@ func TestPatterns(t *testing.T) {
 		{"in a header map", "map[Authorization:[Bearer abc] Host:[h]]", "map[Authorization:[Bearer [redacted]] Host:[h]]"},
 		{"in a query", "authorization=Bearer%20abc&x=1", "authorization=Bearer%20[redacted]&x=1"},
 		{"without a colon", "authorization Bearer abc", "authorization Bearer [redacted]"},
+		{"an escape after the colon is left whole", `authorization:\n abc`, `authorization:\n abc`},
 		{"already masked", "Authorization: Bearer [redacted]", "Authorization: Bearer [redacted]"},
 		{"a sentence stays", "authorization of the host failed", "authorization of the host failed"},
 		{"a bearer token alone", "sent bearer 0123456789abcdef0", "sent bearer [redacted]"},
@@ -42,6 +43,7 @@ func TestPatterns(t *testing.T) {
 		{"npm's variables stay", "npm_config_registry npm_lifecycle_event", "npm_config_registry npm_lifecycle_event"},
 		{"Google's", "ya29.a0Af_b-c1 AIzaSyA1234567890123456789012345678901", "[redacted] [redacted]"},
 		{"a JSON web token", "eyJhbGciOiJI.eyJzdWIiOiIx.c2ln", "[redacted]"},
+		{"after an escaped line break", `a\nsk-proj-abc123def456`, `a\n[redacted]`},
 		{"words with sk- stay", "task-runner-number-one disk-usage-monitoring", "task-runner-number-one disk-usage-monitoring"},
 
 		{"a password in a URL", "dial https://bob:hunter2@host/x", "dial https://bob:[redacted]@host/x"},

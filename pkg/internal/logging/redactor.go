@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -66,15 +67,17 @@ func (r *Redactor) add(needle string) {
 		return
 	}
 	key := firstKey(needle)
-	same := r.needles[key]
-	if slices.Contains(same, needle) {
+	i, found := slices.BinarySearchFunc(r.needles[key], needle, longFirst)
+	if found {
 		return
 	}
-	same = append(same, needle)
-	slices.SortFunc(same, func(a, b string) int { return len(b) - len(a) })
-	r.needles[key] = same
+	r.needles[key] = slices.Insert(r.needles[key], i, needle)
 	word, bit := place(key)
 	r.filter[word] |= bit
+}
+
+func longFirst(a, b string) int {
+	return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b))
 }
 
 // Redact returns s with [Mask] in place of every secret.

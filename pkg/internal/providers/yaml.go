@@ -53,7 +53,10 @@ func (r *reader) document(data []byte) (value, error) {
 // fail records what is wrong with v.
 func (v value) fail(problem string) {
 	where := v.r.file + ":" + strconv.Itoa(v.line)
-	if v.path != "" {
+	switch {
+	case strings.ContainsFunc(v.path, notHeaderText): // an odd key; errors stay on one line
+		where += ": " + strconv.QuoteToASCII(v.path)
+	case v.path != "":
 		where += ": " + v.path
 	}
 	v.r.errs = append(v.r.errs, errors.New(where+": "+problem))
@@ -87,8 +90,8 @@ func (v value) pairs() (keys []string, values []value) {
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		key := v.child(v.node.Content[i], "."+v.node.Content[i].Value)
 		name := key.text()
-		if slices.Contains(keys, name) {
-			key.fail("stands here twice")
+		if name == "" || slices.Contains(keys, name) {
+			key.fail("must stand here once, and have a name")
 			continue
 		}
 		keys = append(keys, name)

@@ -33,6 +33,7 @@ func (s *Store) update(what string, apply func(*bolt.Tx) error) error {
 	return nil
 }
 
+// enqueue puts a change behind all that wait.
 func (s *Store) enqueue(apply func(*bolt.Tx) error) *change {
 	c := &change{apply: apply, done: make(chan struct{})}
 	s.mu.Lock()
@@ -66,6 +67,8 @@ func (s *Store) commit(batch []*change) {
 	}
 }
 
+// transact applies the changes in order, in one transaction: all or none. A panic
+// of bbolt or of a change is an error of the transaction, not the end of the daemon.
 func (s *Store) transact(batch []*change) error {
 	return guard(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {

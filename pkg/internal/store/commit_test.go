@@ -17,7 +17,7 @@ import (
 )
 
 // openTemp opens a new database in a directory of its own.
-func openTemp(t testing.TB) *Store {
+func openTemp(t *testing.T) *Store {
 	t.Helper()
 	s, _, err := Open(filepath.Join(t.TempDir(), "moatd.db"), Options{})
 	if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -16,7 +17,7 @@ import (
 // sample makes a database at path with enough runs for branch pages and one that
 // takes several pages, and returns its bytes. Its last two transactions change no
 // run, so that nothing is lost with either meta page.
-func sample(t testing.TB, path string) []byte {
+func sample(t *testing.T, path string) []byte {
 	t.Helper()
 	s, _, err := Open(path, Options{Writer: "1.2.3"})
 	if err != nil {
@@ -27,15 +28,7 @@ func sample(t testing.TB, path string) []byte {
 		id := fmt.Sprintf("run_%04d", i)
 		runs[id] = []byte(strings.Repeat(id, 8))
 	}
-	if err := s.ReplaceRuns(runs); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := s.ResetBoots(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.Close(); err != nil {
+	if err = errors.Join(s.ReplaceRuns(runs), s.ResetBoots(), s.ResetBoots(), s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
@@ -51,11 +44,11 @@ type image struct {
 	meta
 }
 
-func newImage(t testing.TB, b []byte) image {
-	t.Helper()
+func newImage(tb testing.TB, b []byte) image {
+	tb.Helper()
 	m, note, err := findMeta(bytes.NewReader(b))
 	if err != nil || note != "" {
-		t.Fatal(note, err)
+		tb.Fatal(note, err)
 	}
 	return image{bytes.Clone(b), m}
 }
@@ -65,26 +58,23 @@ func (m image) page(id uint64) []byte {
 	return m.b[int64(id)*m.pageSize:][:m.pageSize]
 }
 
-// runs returns the root page of the bucket of runs, which is a branch.
-func (m image) runs(t *testing.T) []byte {
-	t.Helper()
-	root := page{parseHeader(m.page(m.root)), m.page(m.root)}
-	for i := range int(root.count) {
-		if e, err := root.elem(i); err == nil && bytes.Equal(e.key, runsBucket) {
-			return m.page(native.Uint64(e.val))
-		}
+// runs returns the root page of the last bucket, that of the runs; it is a branch.
+func (m image) runs() []byte {
+	b := m.page(m.root)
+	root := page{parseHeader(b), b}
+	e, err := root.elem(int(root.count) - 1)
+	if err != nil || !bytes.Equal(e.key, runsBucket) {
+		panic("the last bucket of the sample is not that of the runs")
 	}
-	t.Fatal("the sample has no runs")
-	return nil
+	return m.page(native.Uint64(e.val))
 }
 
 // leaf returns the first leaf page of the runs.
-func (m image) leaf(t *testing.T) []byte {
-	t.Helper()
-	b := m.runs(t)
+func (m image) leaf() []byte {
+	b := m.runs()
 	e, err := page{parseHeader(b), b}.elem(0)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return m.page(e.child)
 }
@@ -106,83 +96,84 @@ func (m image) setMeta(at int, n uint64) {
 // damages are changes to the bytes of the sample after which it is no use.
 var damages = []struct {
 	name   string
-	damage func(*testing.T, image) []byte
+	damage func(image) []byte
 	want   string // in Recovery.Damage
 }{
-	{"cut in half", func(_ *testing.T, m image) []byte { return m.b[:len(m.b)/2] }, "cut short"},
-	{"cut by one byte of the last page", func(_ *testing.T, m image) []byte { return m.b[:int64(m.pages)*m.pageSize-1] }, "cut short"},
-	{"cut after the first page", func(_ *testing.T, m image) []byte { return m.b[:m.pageSize+10] }, "cut short"},
-	{"cut to ten bytes", func(_ *testing.T, m image) []byte { return m.b[:10] }, "no database"},
-	{"cut to nothing", func(*testing.T, image) []byte { return nil }, "the file is empty"},
-	{"SQLite", func(*testing.T, image) []byte { return append([]byte("SQLite format 3\x00"), make([]byte, 8176)...) }, "no database"},
-	{"text", func(*testing.T, image) []byte { return []byte(strings.Repeat("Dear diary,\n", 1000)) }, "no database"},
-	{"JSON", func(*testing.T, image) []byte { return []byte(`{"version":1,"runs":[]}`) }, "no database"},
-	{"random bytes", func(_ *testing.T, m image) []byte { return noise(len(m.b)) }, "no database"},
-	{"zeros", func(_ *testing.T, m image) []byte { return make([]byte, len(m.b)) }, "no database"},
-	{"both meta pages flipped", func(_ *testing.T, m image) []byte {
+	{"cut in half", func(m image) []byte { return m.b[:len(m.b)/2] }, "cut short"},
+	{"cut by one byte of the last page", func(m image) []byte { return m.b[:int64(m.pages)*m.pageSize-1] }, "cut short"},
+	{"cut after the first page", func(m image) []byte { return m.b[:m.pageSize+10] }, "cut short"},
+	{"cut to ten bytes", func(m image) []byte { return m.b[:10] }, "no database"},
+	{"cut to nothing", func(image) []byte { return nil }, "the file is empty"},
+	{"SQLite", func(image) []byte { return append([]byte("SQLite format 3\x00"), make([]byte, 8176)...) }, "no database"},
+	{"text", func(image) []byte { return []byte(strings.Repeat("Dear diary,\n", 1000)) }, "no database"},
+	{"JSON", func(image) []byte { return []byte(`{"version":1,"runs":[]}`) }, "no database"},
+	{"random bytes", func(m image) []byte { return noise(len(m.b)) }, "no database"},
+	{"zeros", func(m image) []byte { return make([]byte, len(m.b)) }, "no database"},
+	{"both meta pages flipped", func(m image) []byte {
 		m.page(0)[headerSize+20] ^= 1
 		m.page(1)[headerSize+20] ^= 1
 		return m.b
 	}, "checksum"},
-	{"both meta pages of another version", func(_ *testing.T, m image) []byte {
+	{"both meta pages of another version", func(m image) []byte {
 		m.page(0)[headerSize+4] = 9
 		m.page(1)[headerSize+4] = 9
 		return m.b
 	}, "version 9"},
-	{"a page size that is none", func(_ *testing.T, m image) []byte {
+	{"a page size that is none", func(m image) []byte {
 		for id := range uint64(2) {
 			native.PutUint32(m.page(id)[headerSize+8:], 4097)
 			m.sign(id)
 		}
 		return m.b
 	}, "page size is 4097"},
-	{"meta pages that disagree", func(_ *testing.T, m image) []byte {
+	{"meta pages that disagree", func(m image) []byte {
 		native.PutUint32(m.page(1)[headerSize+8:], 8192)
 		m.sign(1)
 		return m.b
 	}, "has page size 8192"},
-	{"more pages than the file has", func(_ *testing.T, m image) []byte { m.setMeta(40, math.MaxUint64); return m.b }, "cut short"},
-	{"a root that is a meta page", func(_ *testing.T, m image) []byte { m.setMeta(16, 1); return m.b }, "page 1 is out of bounds"},
-	{"a root beyond the file", func(_ *testing.T, m image) []byte { m.setMeta(16, 1<<40); return m.b }, "out of bounds"},
-	{"a freelist that is a leaf", func(_ *testing.T, m image) []byte { m.setMeta(32, m.root); return m.b }, "used twice"},
-	{"a freelist beyond the file", func(_ *testing.T, m image) []byte { m.setMeta(32, m.pages); return m.b }, "out of bounds"},
-	{"the root page zeroed", func(_ *testing.T, m image) []byte { clear(m.page(m.root)); return m.b }, "bad header"},
-	{"a root page of no type", func(_ *testing.T, m image) []byte { m.page(m.root)[8] = 0xff; return m.b }, "neither branch nor leaf"},
-	{"a root that holds a value", func(_ *testing.T, m image) []byte { m.page(m.root)[headerSize] = 0; return m.b }, "flags"},
-	{"a bucket whose page is gone", func(t *testing.T, m image) []byte { clear(m.runs(t)); return m.b }, "bad header"},
-	{"a branch that says it is a leaf", func(t *testing.T, m image) []byte { m.runs(t)[8] = leafPage; return m.b }, "element"},
-	{"a branch without a child", func(t *testing.T, m image) []byte { clear(m.runs(t)[10:12]); return m.b }, "leads nowhere"},
-	{"a branch with a child beyond the file", func(t *testing.T, m image) []byte { m.runs(t)[headerSize+14] = 1; return m.b }, "out of bounds"},
-	{"a branch that is its own child", func(t *testing.T, m image) []byte {
-		b := m.runs(t)
+	{"more pages than the file has", func(m image) []byte { m.setMeta(40, math.MaxUint64); return m.b }, "cut short"},
+	{"a root that is a meta page", func(m image) []byte { m.setMeta(16, 1); return m.b }, "page 1 is out of bounds"},
+	{"a root beyond the file", func(m image) []byte { m.setMeta(16, 1<<40); return m.b }, "out of bounds"},
+	{"a freelist that is a leaf", func(m image) []byte { m.setMeta(32, m.root); return m.b }, "used twice"},
+	{"a freelist beyond the file", func(m image) []byte { m.setMeta(32, m.pages); return m.b }, "out of bounds"},
+	{"the root page zeroed", func(m image) []byte { clear(m.page(m.root)); return m.b }, "bad header"},
+	{"a root page of no type", func(m image) []byte { m.page(m.root)[8] = 0xff; return m.b }, "neither branch nor leaf"},
+	{"a root that holds a value", func(m image) []byte { m.page(m.root)[headerSize] = 0; return m.b }, "flags"},
+	{"a bucket whose page is gone", func(m image) []byte { clear(m.runs()); return m.b }, "bad header"},
+	{"a branch that says it is a leaf", func(m image) []byte { m.runs()[8] = leafPage; return m.b }, "element"},
+	{"a branch without a child", func(m image) []byte { clear(m.runs()[10:12]); return m.b }, "no elements"},
+	{"a leaf without an element", func(m image) []byte { clear(m.leaf()[10:12]); return m.b }, "no elements"},
+	{"a branch with a child beyond the file", func(m image) []byte { m.runs()[headerSize+14] = 1; return m.b }, "out of bounds"},
+	{"a branch that is its own child", func(m image) []byte {
+		b := m.runs()
 		copy(b[headerSize+8:][:8], b)
 		return m.b
 	}, "used twice"},
-	{"a branch with a child twice", func(t *testing.T, m image) []byte {
-		b := m.runs(t)
+	{"a branch with a child twice", func(m image) []byte {
+		b := m.runs()
 		copy(b[headerSize+elemSize+8:][:8], b[headerSize+8:][:8])
 		return m.b
 	}, "used twice"},
-	{"a leaf with the number of another", func(t *testing.T, m image) []byte { m.leaf(t)[0] ^= 1; return m.b }, "bad header"},
-	{"a leaf that overflows the file", func(t *testing.T, m image) []byte { m.leaf(t)[15] = 1; return m.b }, "bad header"},
-	{"a leaf that overflows into the next", func(t *testing.T, m image) []byte { m.leaf(t)[12] = 1; return m.b }, "used twice"},
-	{"a leaf with too many elements", func(t *testing.T, m image) []byte { m.leaf(t)[11] = 0xff; return m.b }, "do not fit"},
-	{"a leaf whose key is elsewhere", func(t *testing.T, m image) []byte { m.leaf(t)[headerSize+7] = 1; return m.b }, "out of bounds"},
-	{"a leaf whose key is in its table", func(t *testing.T, m image) []byte { clear(m.leaf(t)[headerSize+4:][:4]); return m.b }, "out of bounds"},
-	{"a leaf with a key of no bytes", func(t *testing.T, m image) []byte { clear(m.leaf(t)[headerSize+8:][:4]); return m.b }, "out of bounds"},
-	{"a leaf whose value does not end", func(t *testing.T, m image) []byte { m.leaf(t)[headerSize+15] = 0xff; return m.b }, "out of bounds"},
-	{"keys out of order", func(t *testing.T, m image) []byte {
-		b := m.leaf(t)
+	{"a leaf with the number of another", func(m image) []byte { m.leaf()[0] ^= 1; return m.b }, "bad header"},
+	{"a leaf that overflows the file", func(m image) []byte { m.leaf()[15] = 1; return m.b }, "bad header"},
+	{"a leaf that overflows into the next", func(m image) []byte { m.leaf()[12] = 1; return m.b }, "used twice"},
+	{"a leaf with too many elements", func(m image) []byte { m.leaf()[11] = 0xff; return m.b }, "do not fit"},
+	{"a leaf whose key is elsewhere", func(m image) []byte { m.leaf()[headerSize+7] = 1; return m.b }, "out of bounds"},
+	{"a leaf whose key is in its table", func(m image) []byte { clear(m.leaf()[headerSize+4:][:4]); return m.b }, "out of bounds"},
+	{"a leaf with a key of no bytes", func(m image) []byte { clear(m.leaf()[headerSize+8:][:4]); return m.b }, "out of bounds"},
+	{"a leaf whose value does not end", func(m image) []byte { m.leaf()[headerSize+15] = 0xff; return m.b }, "out of bounds"},
+	{"keys out of order", func(m image) []byte {
+		b := m.leaf()
 		b[bytes.Index(b, []byte("run_0002"))+4] = 'z'
 		return m.b
 	}, "out of order"},
-	{"a first key below that of the branch", func(t *testing.T, m image) []byte {
-		b := m.leaf(t)
+	{"a first key below that of the branch", func(m image) []byte {
+		b := m.leaf()
 		b[bytes.Index(b, []byte("run_0000"))] = 'a'
 		return m.b
 	}, "out of order"},
-	{"a run that says it is a bucket", func(t *testing.T, m image) []byte { m.leaf(t)[headerSize] = 1; return m.b }, "out of bounds"},
-	{"a schema that is no number", func(_ *testing.T, m image) []byte {
+	{"a run that says it is a bucket", func(m image) []byte { m.leaf()[headerSize] = 1; return m.b }, "out of bounds"},
+	{"a schema that is no number", func(m image) []byte {
 		b := m.page(m.root)
 		b[bytes.Index(b, []byte("schema1"))+6] = 'x'
 		return m.b
@@ -204,7 +195,7 @@ func TestADamagedFileIsMovedAside(t *testing.T) {
 	good := sample(t, filepath.Join(t.TempDir(), "moatd.db"))
 	for _, tt := range damages {
 		t.Run(tt.name, func(t *testing.T) {
-			bad := tt.damage(t, newImage(t, good))
+			bad := tt.damage(newImage(t, good))
 			for _, backup := range []struct {
 				name  string
 				bytes []byte
@@ -287,21 +278,21 @@ func TestAFileThatCanBeMendedLosesNothing(t *testing.T) {
 	good := sample(t, filepath.Join(t.TempDir(), "moatd.db"))
 	for _, tt := range []struct {
 		name   string
-		damage func(*testing.T, image)
+		damage func(image)
 		want   string // in Recovery.Damage
 	}{
-		{"meta page 0 flipped", func(_ *testing.T, m image) { m.page(0)[headerSize+20] ^= 1 }, "meta page 0"},
-		{"meta page 1 flipped", func(_ *testing.T, m image) { m.page(1)[headerSize+20] ^= 1 }, "meta page 1"},
-		{"meta page 0 zeroed", func(_ *testing.T, m image) { clear(m.page(0)) }, "meta page 0"},
-		{"meta page 1 zeroed", func(_ *testing.T, m image) { clear(m.page(1)) }, "meta page 1"},
-		{"the header of meta page 0 zeroed", func(_ *testing.T, m image) { clear(m.page(0)[:headerSize]) }, "meta page 0"},
-		{"the header of meta page 1 zeroed", func(_ *testing.T, m image) { clear(m.page(1)[:headerSize]) }, "meta page 1"},
-		{"a page that is free", func(t *testing.T, m image) { clear(m.page(freePage(t, m))) }, ""},
-		{"the end of the file, that is not in use", func(_ *testing.T, m image) { copy(m.b[int64(m.pages)*m.pageSize:], noise(len(m.b))) }, ""},
+		{"meta page 0 flipped", func(m image) { m.page(0)[headerSize+20] ^= 1 }, "meta page 0"},
+		{"meta page 1 flipped", func(m image) { m.page(1)[headerSize+20] ^= 1 }, "meta page 1"},
+		{"meta page 0 zeroed", func(m image) { clear(m.page(0)) }, "meta page 0"},
+		{"meta page 1 zeroed", func(m image) { clear(m.page(1)) }, "meta page 1"},
+		{"the header of meta page 0 zeroed", func(m image) { clear(m.page(0)[:headerSize]) }, "meta page 0"},
+		{"the header of meta page 1 zeroed", func(m image) { clear(m.page(1)[:headerSize]) }, "meta page 1"},
+		{"a page that is free", func(m image) { clear(m.page(m.freePage())) }, ""},
+		{"the end of the file, that is not in use", func(m image) { copy(m.b[int64(m.pages)*m.pageSize:], noise(len(m.b))) }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newImage(t, good)
-			tt.damage(t, m)
+			tt.damage(m)
 			path := filepath.Join(t.TempDir(), "moatd.db")
 			write(t, path, m.b)
 			s, rec, err := Open(path, Options{})
@@ -317,19 +308,17 @@ func TestAFileThatCanBeMendedLosesNothing(t *testing.T) {
 }
 
 // freePage returns a page that is not in use.
-func freePage(t *testing.T, m image) uint64 {
-	t.Helper()
+func (m image) freePage() uint64 {
 	w := walker{r: bytes.NewReader(m.b), meta: m.meta, seen: map[uint64]bool{}}
 	if err := w.tree(m.root, span{top: true}, 0); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	for id := uint64(2); id < m.pages; id++ {
 		if !w.seen[id] {
 			return id
 		}
 	}
-	t.Fatal("the sample has no free page")
-	return 0
+	panic("the sample has no free page")
 }
 
 func TestMissingBucketsAreCreated(t *testing.T) {

@@ -24,7 +24,7 @@ func ExampleOpen() {
 	defer s.Close()
 	fmt.Println("recovered:", recovery)
 
-	if err := s.PutRun("run_7f3a", []byte(`{"v":1,"grants":["github"]}`)); err != nil {
+	if err = s.PutRun("run_7f3a", []byte(`{"v":1,"grants":["github"]}`)); err != nil {
 		log.Fatal(err)
 	}
 	runs, err := s.Runs()

@@ -46,11 +46,14 @@ func openLocked(path string, flag int, wait time.Duration) (*os.File, error) {
 }
 
 // openOwned opens a regular file of our own and sees to it that nobody else may
-// read it.
+// read it. Its errors leave the path to the caller.
 func openOwned(path string, flag int) (*os.File, error) {
 	f, err := os.OpenFile(path, flag, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
-		err = fmt.Errorf("it is a symbolic link: %w", err)
+		return nil, errors.New("it is a symbolic link")
+	}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, pe.Err
 	}
 	if err != nil {
 		return nil, err
@@ -61,6 +64,9 @@ func openOwned(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
+// own checks the file that is open, not the path, which may name another one by
+// now. The uid is ours even in a user namespace, where files of root look like
+// those of 65534: a database of root is not one that we wrote.
 func own(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -78,6 +84,8 @@ func own(f *os.File) error {
 	return f.Chmod(0o600)
 }
 
+// lock takes the flock of f, or returns [ErrLocked] at the deadline. It tries at
+// least once.
 func lock(f *os.File, flag int, deadline time.Time) error {
 	how := syscall.LOCK_EX
 	if flag == readOnly {

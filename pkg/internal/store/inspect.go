@@ -59,6 +59,9 @@ func inspect(f *os.File, l layout) (*bolt.DB, Recovery, error) {
 	return nil, rec, err
 }
 
+// inspectFile is inspect, except that it leaves closing to its caller. The order
+// matters: bbolt sees only pages that make sense, nothing is written to a file
+// that is too new, and bbolt's check sees meta pages that are in order.
 func inspectFile(f *os.File, l layout) (*bolt.DB, Recovery, error) {
 	note, err := verifyFile(f)
 	if err == nil {

@@ -31,6 +31,7 @@ type layout struct {
 	migrations []func(*bolt.Tx) error
 }
 
+// current returns the layout of this program; tests have others.
 func current() layout { return layout{schema: Schema} }
 
 // schemaOf returns the schema of the file, 0 if it is empty. A file that lacks
@@ -106,6 +107,8 @@ func (l layout) update(db *bolt.DB, writer string) error {
 	return err
 }
 
+// migrate runs the migrations that lead to l. The number of the schema is left to
+// create.
 func (l layout) migrate(tx *bolt.Tx) (changed bool, err error) {
 	old, err := l.isOld(tx)
 	if err != nil || !old {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ func upper(second error) layout {
 	return layout{schema: 3, migrations: []func(*bolt.Tx) error{
 		each(bytes.ToUpper),
 		func(tx *bolt.Tx) error {
-			return errors.Join(second, each(func(v []byte) []byte { return append(v[:len(v):len(v)], '!') })(tx))
+			return errors.Join(second, each(func(v []byte) []byte { return append(slices.Clip(v), '!') })(tx))
 		},
 	}}
 }

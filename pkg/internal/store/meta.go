@@ -44,6 +44,7 @@ func parseMeta(b []byte) (m meta, bad string) {
 	return m, ""
 }
 
+// metaSum returns the checksum of a meta page without its header and checksum.
 func metaSum(b []byte) uint64 {
 	sum := fnv.New64a()
 	_, _ = sum.Write(b) // a hash returns no error
@@ -83,6 +84,8 @@ func findMeta(r io.ReaderAt) (m meta, note string, err error) {
 	return m0, note, nil
 }
 
+// badMeta returns the note on a meta page that is bad. If it was the one of the
+// last transaction, bbolt goes on from the one before, whose pages are all there.
 func badMeta(id int) string {
 	return fmt.Sprintf("meta page %d was bad, and is written anew from the other; the last change may be lost", id)
 }

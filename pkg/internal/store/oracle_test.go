@@ -48,11 +48,9 @@ func step(r *rand.Rand, s *store.Store, want map[string]string) error {
 	case 0:
 		return s.Backup()
 	case 1:
-		ids := slices.Sorted(maps.Keys(want))
 		runs := map[string][]byte{}
-		for _, id := range ids[:len(ids)/2] {
+		for _, id := range slices.Sorted(maps.Keys(want))[len(want)/2:] {
 			runs[id] = []byte(want[id])
-			delete(want, ids[len(ids)-1-len(runs)+1])
 		}
 		maps.DeleteFunc(want, func(id, _ string) bool { return runs[id] == nil })
 		return s.ReplaceRuns(runs)

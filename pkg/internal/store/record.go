@@ -70,6 +70,8 @@ func RemoveRecord(path string) error {
 	return nil
 }
 
+// changeRecord applies a change to the file at path, durably, and with it the
+// entry of a new file in its directory.
 func changeRecord(path string, flag int, apply func(*bolt.Tx) error) error {
 	f, err := openLocked(path, flag, recordWait)
 	if err != nil {
@@ -105,6 +107,7 @@ func emptyIfDamaged(f *os.File) (empty bool, err error) {
 	return err == nil && info.Size() == 0, err
 }
 
+// readRecord is [ReadRecord] where no file is an error.
 func readRecord(path string) (val []byte, err error) {
 	f, err := openLocked(path, readOnly, recordWait)
 	if err != nil {

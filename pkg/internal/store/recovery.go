@@ -72,7 +72,7 @@ func successor(next, bak string, l layout) (from string, err error) {
 		return "", err
 	}
 	db, _, err := inspect(f, l)
-	if _, ok := errors.AsType[*damage](err); ok {
+	if _, ok := errors.AsType[*damage](err); ok && bak != "" {
 		return successor(next, "", l)
 	}
 	if err != nil {

@@ -42,7 +42,9 @@ type Options struct {
 	Writer string
 }
 
-// A Store is an open database file. Its methods may be called concurrently.
+// A Store is an open database file. Its methods may be called concurrently; the
+// changes of one caller are made in its order, and of two calls at the same time
+// either may come last.
 type Store struct {
 	db *bolt.DB
 
@@ -67,6 +69,8 @@ func Open(path string, opts Options) (*Store, Recovery, error) {
 	return open(path, opts, current())
 }
 
+// open is [Open] for any layout. Damage is mended once: if what takes the place of
+// the file is damaged too, that is an error and not a loop.
 func open(path string, opts Options, l layout) (*Store, Recovery, error) {
 	if opts.LockWait == 0 {
 		opts.LockWait = defaultLockWait

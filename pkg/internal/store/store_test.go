@@ -19,13 +19,13 @@ import (
 
 // mustOpen opens the database at path, in which nothing may be damaged, and
 // closes it when the test ends.
-func mustOpen(t testing.TB, path string) *store.Store {
-	t.Helper()
+func mustOpen(tb testing.TB, path string) *store.Store {
+	tb.Helper()
 	s, rec, err := store.Open(path, store.Options{})
 	if err != nil || rec != (store.Recovery{}) {
-		t.Fatalf("Open(%s) = %v, %v; want a store, and nothing to recover", path, rec, err)
+		tb.Fatalf("Open(%s) = %v, %v; want a store, and nothing to recover", path, rec, err)
 	}
-	t.Cleanup(func() { s.Close() })
+	tb.Cleanup(func() { s.Close() })
 	return s
 }
 
@@ -175,6 +175,9 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("Open = %v, want an error with %q and the path", err, tt.want)
+			}
+			if err != nil && strings.Count(err.Error(), path) != 1 {
+				t.Errorf("Open = %v, want the path once", err)
 			}
 			if rec != (store.Recovery{}) {
 				t.Errorf("Open recovered: %v, want nothing", rec)

@@ -81,6 +81,8 @@ func (w *walker) page(id uint64) (page, error) {
 	return w.read(id, size)
 }
 
+// read reads size bytes from the page id on. The sizes that it is asked for are
+// within the file, so an end of file means that someone is cutting it right now.
 func (w *walker) read(id uint64, size int64) (page, error) {
 	b := make([]byte, size)
 	_, err := w.r.ReadAt(b, int64(id)*w.meta.pageSize) //nolint:gosec // less than the size of the file
@@ -90,6 +92,8 @@ func (w *walker) read(id uint64, size int64) (page, error) {
 	return page{parseHeader(b), b}, err
 }
 
+// see notes that a page is in use. That none is used twice also means that there
+// is no cycle.
 func (w *walker) see(id uint64) error {
 	if w.seen[id] {
 		return damaged(fmt.Sprintf("page %d is used twice", id))
@@ -134,8 +138,8 @@ func elements(p page, s span) ([]elem, error) {
 	if p.flags != leafPage && p.flags != branchPage {
 		return nil, fmt.Errorf("it is neither branch nor leaf (%#x)", p.flags)
 	}
-	if p.flags == branchPage && p.count == 0 {
-		return nil, errors.New("it is a branch that leads nowhere")
+	if p.count == 0 && (p.flags == branchPage || s.lo != nil) {
+		return nil, errors.New("it has no elements") // only a root may be so, that of an empty bucket
 	}
 	elems := make([]elem, p.count)
 	low := s.lo // the first key may equal it

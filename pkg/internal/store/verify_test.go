@@ -15,40 +15,42 @@ import (
 
 // tiny makes a database with small pages and, if synced, a freelist in the file;
 // it returns its bytes.
-func tiny(t testing.TB, pageSize int, synced bool) []byte {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "tiny.db")
+func tiny(tb testing.TB, pageSize int, synced bool) []byte {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "tiny.db")
 	db, err := bolt.Open(path, 0o600, &bolt.Options{PageSize: pageSize, NoFreelistSync: !synced})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, n := range []int{20, 60, 3} {
-		err := db.Update(func(tx *bolt.Tx) error {
-			for _, name := range [][]byte{metaBucket, runsBucket} {
-				b, err := tx.CreateBucketIfNotExists(name)
-				if err != nil {
-					return err
-				}
-				for i := range n {
-					if err := b.Put([]byte{'k', byte(i)}, bytes.Repeat([]byte("v"), n)); err != nil {
-						return err
-					}
-				}
-			}
-			return tx.Bucket(metaBucket).Put(schemaKey, []byte("1"))
-		})
-		if err != nil {
-			t.Fatal(err)
+		if err = db.Update(func(tx *bolt.Tx) error { return putMany(tx, n) }); err != nil {
+			tb.Fatal(err)
 		}
 	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
+	if err = db.Close(); err != nil {
+		tb.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
+}
+
+// putMany puts n values of n bytes into each of two buckets.
+func putMany(tx *bolt.Tx, n int) error {
+	for _, name := range [][]byte{metaBucket, runsBucket} {
+		b, err := tx.CreateBucketIfNotExists(name)
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			if err := b.Put([]byte{'k', byte(i)}, bytes.Repeat([]byte("v"), n)); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.Bucket(metaBucket).Put(schemaKey, []byte("1"))
 }
 
 func TestVerifyAcceptsWhatBboltWrites(t *testing.T) {
@@ -124,7 +126,7 @@ func (f failing) ReadAt(b []byte, off int64) (int, error) {
 // whatever the bytes, Open returns a store that works.
 func TestNoFlippedBytesStopTheProgram(t *testing.T) {
 	good := sample(t, filepath.Join(t.TempDir(), "moatd.db"))
-	rounds := 400
+	rounds := 300
 	if testing.Short() {
 		rounds = 40
 	}

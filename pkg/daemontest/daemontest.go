@@ -1,0 +1,228 @@
+// Package daemontest runs a whole daemon inside a test: in a temporary home,
+// with its own socket and port, on real files and real connections. It is for
+// the tests of this module and of programs that use it.
+package daemontest
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"crypto/tls"
+	"crypto/x509"
+
+	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/moatd"
+)
+
+// A Daemon is a daemon and its home. Its methods end the test when they fail;
+// they are not for use by several goroutines.
+type Daemon struct {
+	Settings config.Settings
+	Client   *daemon.Client
+	Proxy    string // host:port of the proxy, "" while the daemon does not run
+
+	tb    testing.TB
+	log   buffer
+	stop  context.CancelFunc // nil while the daemon does not run
+	ended chan error
+}
+
+// New returns a daemon that is not started yet, in a home of its own, for the
+// test to prepare.
+func New(tb testing.TB) *Daemon {
+	tb.Helper()
+	home, err := os.MkdirTemp("", "moat") // shorter than tb.TempDir: a socket's path has 103 bytes
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(home) }) // what is left is in the temporary directory
+	s := config.Defaults(home, "")
+	s.ProxyAddr, s.LogFormat = "127.0.0.1:0", "text"
+	return &Daemon{Settings: s, Client: daemon.NewClient(s.APISocket), tb: tb}
+}
+
+// Start returns a daemon that runs until the test ends.
+func Start(tb testing.TB) *Daemon {
+	tb.Helper()
+	d := New(tb)
+	d.Start()
+	return d
+}
+
+// Start starts the daemon and waits until it is ready.
+func (d *Daemon) Start() {
+	d.tb.Helper()
+	ctx, stop := context.WithCancel(context.Background()) //nolint:usetesting // it lives until Stop, in clean-up too
+	ready, ended := make(chan moatd.Addresses, 1), make(chan error, 1)
+	go func() {
+		ended <- moatd.Serve(ctx, moatd.Options{
+			Settings: d.Settings, Version: "test", Stderr: &d.log,
+			Ready: func(a moatd.Addresses) { ready <- a },
+		})
+	}()
+	select {
+	case a := <-ready:
+		d.Proxy = a.Proxy
+	case err := <-ended:
+		stop()
+		d.tb.Fatalf("start the daemon: %v\n%s", err, d.log.String())
+	}
+	d.stop, d.ended = stop, ended
+	d.tb.Cleanup(d.Stop)
+}
+
+// Stop ends the daemon as SIGTERM does, and waits for it. It may be called again.
+func (d *Daemon) Stop() {
+	d.tb.Helper()
+	if d.stop == nil {
+		return
+	}
+	d.stop()
+	d.stop, d.Proxy = nil, ""
+	if err := <-d.ended; err != nil {
+		d.tb.Errorf("stop the daemon: %v", err)
+	}
+}
+
+// Ended returns a channel that has the daemon's error when it ends by itself.
+func (d *Daemon) Ended() <-chan error { return d.ended }
+
+// Log returns what the daemon has logged so far.
+func (d *Daemon) Log() string { return d.log.String() }
+
+// Provider describes a provider, by the text of its file, whose name is name.yaml.
+func (d *Daemon) Provider(name, yaml string) {
+	d.tb.Helper()
+	if err := config.MakeHome(d.Settings.Home); err != nil {
+		d.tb.Fatal(err)
+	}
+	path := filepath.Join(config.ProvidersDir(d.Settings.Home), name+".yaml")
+	if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+		d.tb.Fatal(err)
+	}
+}
+
+// Grant stores a credential, as moat grant does. A daemon that runs has it when
+// Grant returns.
+func (d *Daemon) Grant(grant, secret string) {
+	d.tb.Helper()
+	d.change(func(st *credential.FileStore) error {
+		return st.Put(d.tb.Context(), &credential.Credential{
+			Grant: grant, Secret: credential.Secret(secret), Source: "test", CreatedAt: time.Now(),
+		})
+	})
+}
+
+// Revoke removes a credential, as moat revoke does.
+func (d *Daemon) Revoke(grant string) {
+	d.tb.Helper()
+	d.change(func(st *credential.FileStore) error { return st.Delete(d.tb.Context(), grant) })
+}
+
+func (d *Daemon) change(fn func(*credential.FileStore) error) {
+	d.tb.Helper()
+	home := d.Settings.Home
+	if err := config.MakeHome(home); err != nil {
+		d.tb.Fatal(err)
+	}
+	key, _, err := credential.LoadOrCreateKey(config.KeyFile(home))
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	st, err := credential.OpenFileStore(config.CredentialsDir(home), key)
+	if err == nil {
+		err = fn(st)
+	}
+	if err == nil && d.stop != nil {
+		err = d.Client.Reload(d.tb.Context())
+	}
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+}
+
+// Register registers a run and returns its token.
+func (d *Daemon) Register(req daemon.RegisterRequest) string {
+	d.tb.Helper()
+	res, err := d.Client.RegisterRun(d.tb.Context(), req)
+	if err != nil {
+		d.tb.Fatalf("register %s: %v", req.RunID, err)
+	}
+	return res.AuthToken
+}
+
+// HTTPClient returns a client of a run: it goes through the proxy with the token
+// and trusts the daemon's CA alone. The daemon must run.
+func (d *Daemon) HTTPClient(token string) *http.Client {
+	d.tb.Helper()
+	ca, err := os.ReadFile(config.CAFile(d.Settings.Home))
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	proxy := &url.URL{Scheme: "http", User: url.UserPassword("moat", token), Host: d.Proxy}
+	tr := &http.Transport{
+		Proxy:           http.ProxyURL(proxy),
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}
+	d.tb.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
+}
+
+// Origin starts an HTTPS server that the daemon, which must not have started
+// yet, trusts. It returns its host:port; "localhost" stands for the address, so
+// that a run's allow list can name it.
+func (d *Daemon) Origin(h http.Handler) string {
+	d.tb.Helper()
+	srv := httptest.NewUnstartedServer(h)
+	srv.TLS = &tls.Config{Certificates: []tls.Certificate{localhost(d.tb)}, MinVersion: tls.VersionTLS12}
+	srv.StartTLS()
+	d.tb.Cleanup(srv.Close)
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.TLS.Certificates[0].Certificate[0]})
+	if d.Settings.UpstreamCA == "" {
+		d.Settings.UpstreamCA = filepath.Join(d.Settings.Home, "upstreams.pem")
+	}
+	have, err := os.ReadFile(d.Settings.UpstreamCA)
+	if err != nil && !os.IsNotExist(err) {
+		d.tb.Fatal(err)
+	}
+	if err := os.WriteFile(d.Settings.UpstreamCA, append(have, cert...), 0o600); err != nil {
+		d.tb.Fatal(err)
+	}
+	_, port, _ := bytes.Cut([]byte(srv.Listener.Addr().String()), []byte(":"))
+	return "localhost:" + string(port)
+}
+
+// buffer is a log that can be read while it is written.
+type buffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+// Write implements [io.Writer].
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// Forget says that the daemon has ended by itself, so that Stop has nothing to do.
+func (d *Daemon) Forget() { d.stop = nil }

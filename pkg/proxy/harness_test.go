@@ -1,0 +1,403 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/moatd/moatd/pkg/internal/pki"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 10 * time.Second
+
+// A world is a proxy on a real socket, the Internet that it sees, and a log.
+type world struct {
+	testing.TB
+	proxy *Proxy
+	addr  string // of the proxy
+	lines chan *logrus.Entry
+	stop  func() error // ends Serve and returns its error
+
+	mu     sync.Mutex
+	runs   map[string]*RunContextData // guarded by mu; by token
+	dns    map[string][]netip.Addr    // guarded by mu
+	routes map[string]string          // guarded by mu; from ip:port to a listener of this machine
+	dials  []string                   // guarded by mu; each ip:port that was dialled
+	asked  int                        // guarded by mu; how often names were looked up
+}
+
+// authorities are the CA that clients trust, of the proxy, and the one that
+// the proxy trusts, of the Internet.
+var authorities = sync.OnceValue(func() (a struct{ ours, theirs *pki.CA }) {
+	a.ours, _ = pki.Create(time.Now())
+	a.theirs, _ = pki.Create(time.Now())
+	return a
+})
+
+func poolOf(ca *pki.CA) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca.CertificatePEM())
+	return pool
+}
+
+// newWorld starts a proxy with Options as changed.
+func newWorld(t testing.TB, change ...func(*Options)) *world {
+	t.Helper()
+	w := prepare(t, change...)
+	w.start()
+	return w
+}
+
+// prepare makes what start starts.
+func prepare(t testing.TB, change ...func(*Options)) *world {
+	t.Helper()
+	w := &world{
+		TB: t, lines: make(chan *logrus.Entry, 1<<14), runs: map[string]*RunContextData{},
+		dns: map[string][]netip.Addr{}, routes: map[string]string{},
+	}
+	opts := Options{
+		Runs:          w.runOf,
+		Certificate:   pki.NewLeaves(authorities().ours).Get,
+		UpstreamRoots: poolOf(authorities().theirs),
+		DrainLimit:    patience,
+		Log:           quiet(),
+	}
+	opts.Log.AddHook(w)
+	for _, c := range change {
+		c(&opts)
+	}
+	p, err := newProxy(opts, network{
+		lookup: w.lookup, connect: w.connect,
+		local: func() ([]net.Addr, error) { return nil, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.proxy = p
+	return w
+}
+
+func (w *world) start() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.addr = ln.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.proxy.Serve(ctx, ln) }()
+	w.stop = sync.OnceValue(func() error {
+		cancel()
+		return receive(w, "the end of Serve", ended)
+	})
+	w.Cleanup(func() { _ = w.stop() })
+}
+
+// receive waits for what must come on ch.
+func receive[T any](t testing.TB, what string, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("%s did not come", what)
+		panic("unreachable")
+	}
+}
+
+func (w *world) runOf(token string) (*RunContextData, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	run, ok := w.runs[token]
+	return run, ok
+}
+
+// run makes spec what the run with the token is from now on.
+func (w *world) run(token string, spec RunSpec) {
+	w.Helper()
+	d, err := NewRunContextData(spec)
+	if err != nil {
+		w.Fatalf("NewRunContextData(%+v): %v", spec, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.runs[token] = d
+}
+
+func (w *world) unregister(token string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.runs, token)
+}
+
+func (w *world) lookup(_ context.Context, _, host string) ([]netip.Addr, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	if addrs, ok := w.dns[host]; ok {
+		return addrs, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+func (w *world) connect(ctx context.Context, _, addr string) (net.Conn, error) {
+	w.mu.Lock()
+	w.dials = append(w.dials, addr)
+	to, ok := w.routes[addr]
+	w.mu.Unlock()
+	if !ok {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", to)
+}
+
+func (w *world) dialled() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string(nil), w.dials...)
+}
+
+// place gives host a public address of its own, unless it has one, where port
+// leads to the listener at addr.
+func (w *world) place(host string, port int, addr string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.dns[host]; !ok {
+		w.dns[host] = []netip.Addr{netip.AddrFrom4([4]byte{93, 184, 216, byte(len(w.dns) + 1)})}
+	}
+	w.routes[fmt.Sprintf("%s:%d", w.dns[host][0], port)] = addr
+}
+
+// origin serves https://host over HTTP/1.1.
+func (w *world) origin(host string, h http.HandlerFunc) *httptest.Server {
+	return w.originTLS(host, h, false)
+}
+
+// originH2 serves https://host over HTTP/2, if its client can.
+func (w *world) originH2(host string, h http.HandlerFunc) *httptest.Server {
+	return w.originTLS(host, h, true)
+}
+
+func (w *world) originTLS(host string, h http.HandlerFunc, h2 bool) *httptest.Server {
+	srv := httptest.NewUnstartedServer(h)
+	leaves := pki.NewLeaves(authorities().theirs)
+	cert, err := leaves.Get(host)
+	if err != nil {
+		w.Fatal(err)
+	}
+	srv.TLS = &tls.Config{Certificates: []tls.Certificate{*cert}}
+	srv.EnableHTTP2 = h2
+	srv.Config.ErrorLog = connectionLog(quiet())
+	srv.StartTLS()
+	w.Cleanup(srv.Close)
+	w.place(host, 443, srv.Listener.Addr().String())
+	return srv
+}
+
+// originPlain serves http://host.
+func (w *world) originPlain(host string, h http.HandlerFunc) {
+	srv := httptest.NewServer(h)
+	w.Cleanup(srv.Close)
+	w.place(host, 80, srv.Listener.Addr().String())
+}
+
+func quiet() *logrus.Logger {
+	l := logrus.New()
+	l.SetOutput(io.Discard)
+	return l
+}
+
+// Levels implements [logrus.Hook].
+func (w *world) Levels() []logrus.Level { return logrus.AllLevels }
+
+// Fire implements [logrus.Hook].
+func (w *world) Fire(e *logrus.Entry) error {
+	w.lines <- e
+	return nil
+}
+
+// line returns the next line about a request.
+func (w *world) line() *logrus.Entry {
+	w.Helper()
+	for {
+		if e := receive(w, "a line in the log", w.lines); e.Data["request_id"] != nil {
+			return e
+		}
+	}
+}
+
+// client returns a client of the proxy; it speaks HTTP/1.1 in its tunnels.
+func (w *world) client(token string) *http.Client { return w.clientOf(token, false) }
+
+// clientH2 speaks HTTP/2 in its tunnels.
+func (w *world) clientH2(token string) *http.Client { return w.clientOf(token, true) }
+
+func (w *world) clientOf(token string, h2 bool) *http.Client {
+	tr := &http.Transport{
+		Proxy:              http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr, User: url.UserPassword("moat", token)}),
+		TLSClientConfig:    &tls.Config{RootCAs: poolOf(authorities().ours)},
+		ForceAttemptHTTP2:  h2,
+		DisableCompression: true,
+	}
+	w.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: 2 * patience}
+}
+
+// get returns the answer to a GET with its body read.
+func get(t testing.TB, c *http.Client, url string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
+	return do(t, c, req)
+}
+
+func do(t testing.TB, c *http.Client, req *http.Request) answer {
+	t.Helper()
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", req.Method, req.URL, err)
+	}
+	return read(t, res)
+}
+
+// An answer is a response and its body.
+type answer struct {
+	*http.Response
+	text string
+}
+
+func read(t testing.TB, res *http.Response) answer {
+	t.Helper()
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("read the body of %s: %v", res.Status, err)
+	}
+	return answer{res, string(body)}
+}
+
+// want fails the test unless the status and a part of the body are these.
+func (a answer) want(t testing.TB, status int, part string) {
+	t.Helper()
+	if a.StatusCode != status || !strings.Contains(a.text, part) {
+		t.Errorf("answer = %s %q, want %d and %q in it", a.Status, a.text, status, part)
+	}
+}
+
+// A wire is a connection of a client that writes what it likes.
+type wire struct {
+	testing.TB
+	net.Conn
+	in *bufio.Reader
+}
+
+// dial connects to the proxy.
+func (w *world) dial() *wire {
+	w.Helper()
+	conn, err := net.Dial("tcp", w.addr)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return w.wire(conn)
+}
+
+func (w *world) wire(conn net.Conn) *wire {
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	w.Cleanup(func() { _ = conn.Close() })
+	return &wire{w, conn, bufio.NewReader(conn)}
+}
+
+// tunnel opens a tunnel to target and speaks TLS in it.
+func (w *world) tunnel(token, target string, cfg *tls.Config) *wire {
+	w.Helper()
+	c := w.dial()
+	c.send("CONNECT %s HTTP/1.1\r\nHost: %s\r\nProxy-Authorization: %s\r\n\r\n", target, target, basic(token))
+	if res := c.response("CONNECT"); res.StatusCode != http.StatusOK {
+		w.Fatalf("CONNECT %s: %s", target, res.Status)
+	}
+	cfg = cfg.Clone()
+	if cfg.RootCAs == nil {
+		cfg.RootCAs = poolOf(authorities().ours)
+	}
+	secure := tls.Client(c.Conn, cfg)
+	if err := secure.Handshake(); err != nil {
+		w.Fatalf("handshake with %s in a tunnel to %s: %v", cfg.ServerName, target, err)
+	}
+	return &wire{w, secure, bufio.NewReader(secure)}
+}
+
+func basic(token string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte("moat:"+token))
+}
+
+func (c *wire) send(format string, args ...any) {
+	c.Helper()
+	if _, err := fmt.Fprintf(c.Conn, format, args...); err != nil {
+		c.Fatalf("send %.40q: %v", format, err)
+	}
+}
+
+// response reads the head of the response to a request with the method.
+func (c *wire) response(method string) *http.Response {
+	c.Helper()
+	res, err := http.ReadResponse(c.in, &http.Request{Method: method})
+	if err != nil {
+		c.Fatalf("read the response to a %s: %v", method, err)
+	}
+	return res
+}
+
+// ask sends a request and returns the answer.
+func (c *wire) ask(format string, args ...any) answer {
+	c.Helper()
+	c.send(format, args...)
+	method, _, _ := strings.Cut(format, " ")
+	return read(c, c.response(method))
+}
+
+// ended fails the test unless the proxy has ended the connection.
+func (c *wire) ended() {
+	c.Helper()
+	_, err := io.Copy(io.Discard, c.in)
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		c.Errorf("the connection is still open")
+	}
+}
+
+func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
+
+// echoHeader answers with the values of one header of the request.
+func echoHeader(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%q", r.Header.Values(name))
+	}
+}
+
+// bearer is the rules of a host that gets a bearer token.
+func bearer(token string) *HostRules {
+	return &HostRules{Credentials: []Header{{Name: "Authorization", Value: "Bearer " + token, Grant: "g"}}}
+}
