@@ -4,13 +4,9 @@ import "net"
 
 // conns are the connections of clients, also those that net/http has handed
 // over and forgotten. The zero value has none.
-type conns struct {
-	open set[*trackedConn]
-	// arriving are those that may still become a tunnel.
-	arriving set[*trackedConn]
-}
+type conns struct{ open set[*trackedConn] }
 
-// track returns a listener whose connections are in both sets.
+// track returns a listener whose connections are in the set until closed.
 func (c *conns) track(ln net.Listener) net.Listener { return trackedListener{ln, c} }
 
 // cut closes the open connections and returns how many there were.
@@ -35,11 +31,10 @@ func (l trackedListener) Accept() (net.Conn, error) {
 	}
 	tracked := &trackedConn{conn, l.conns}
 	l.conns.open.add(tracked)
-	l.conns.arriving.add(tracked)
 	return tracked, nil
 }
 
-// A trackedConn leaves its sets when it is closed.
+// A trackedConn leaves its set when it is closed.
 type trackedConn struct {
 	net.Conn
 	conns *conns
@@ -48,13 +43,9 @@ type trackedConn struct {
 // Close implements [net.Conn].
 func (c *trackedConn) Close() error {
 	err := c.Conn.Close()
-	c.arrived()
 	c.conns.open.remove(c)
 	return err
 }
-
-// arrived notes that nobody need wait for c to become a tunnel any more.
-func (c *trackedConn) arrived() { c.conns.arriving.remove(c) }
 
 // CloseWrite lets net/http end an answer in a way that its client can read,
 // although it has not sent the whole of its request.

@@ -68,9 +68,6 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 		return // the client is gone
 	}
 	p.tunnels.Take(conn, &mitm.Tunnel{Target: target, Token: token}, early)
-	if c, ok := conn.(*trackedConn); ok {
-		c.arrived()
-	}
 }
 
 // accept grants a CONNECT and returns its connection, and what the client sent

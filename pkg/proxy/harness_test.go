@@ -333,15 +333,18 @@ func (w *world) wire(conn net.Conn) *wire {
 // tunnel opens a tunnel to target and speaks TLS in it.
 func (w *world) tunnel(token, target string, cfg *tls.Config) *wire {
 	w.Helper()
-	c := w.dial()
+	return w.within(w.dial(), token, target, cfg)
+}
+
+// within opens a tunnel on a connection to the proxy.
+func (w *world) within(c *wire, token, target string, cfg *tls.Config) *wire {
+	w.Helper()
 	c.send("CONNECT %s HTTP/1.1\r\nHost: %s\r\nProxy-Authorization: %s\r\n\r\n", target, target, basic(token))
 	if res := c.response("CONNECT"); res.StatusCode != http.StatusOK {
 		w.Fatalf("CONNECT %s: %s", target, res.Status)
 	}
 	cfg = cfg.Clone()
-	if cfg.RootCAs == nil {
-		cfg.RootCAs = poolOf(authorities().ours)
-	}
+	cfg.RootCAs = poolOf(authorities().ours)
 	secure := tls.Client(c.Conn, cfg)
 	if err := secure.Handshake(); err != nil {
 		w.Fatalf("handshake with %s in a tunnel to %s: %v", cfg.ServerName, target, err)

@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 )
 
-// cutGrace is how long a request whose connection was cut may take to end.
-const cutGrace = time.Second
+const (
+	// arrivalGrace is how long a client that was accepted may take to send its
+	// CONNECT, and the request in its tunnel, once Serve is to end. From the
+	// Shutdown of a server on, net/http drops what it reads.
+	arrivalGrace = 5 * time.Second
+	// cutGrace is how long a request whose connection was cut may take to end.
+	cutGrace = time.Second
+)
 
 // Serve serves the proxy on the listeners, which it closes, until ctx ends. It
 // then stops accepting, closes idle tunnels, lets the requests in flight end
@@ -19,25 +24,29 @@ const cutGrace = time.Second
 func (p *Proxy) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	loops := make([]func() error, 0, len(listeners))
+	loops := []func() error{p.tunnels.Serve}
 	for _, ln := range listeners {
 		loops = append(loops, func() error { return p.plain.Serve(p.conns.track(ln)) })
 	}
-	accepting := start(end, loops...)
-	serving := start(end, p.tunnels.Serve)
+	wait := start(ctx, end, loops...)
 	<-ctx.Done()
-	return p.drain(context.WithoutCancel(ctx), accepting, serving)
+	for _, ln := range listeners {
+		_ = ln.Close() // what it says comes from Accept too
+	}
+	p.drain(context.WithoutCancel(ctx))
+	return wait()
 }
 
 // start runs the loops, the first of which to return calls end. The function
-// that it returns waits for them all and joins their errors.
-func start(end func(), loops ...func() error) (wait func() error) {
+// that it returns waits for them all and joins their errors, but not those that
+// came of the end of ctx.
+func start(ctx context.Context, end func(), loops ...func() error) (wait func() error) {
 	errs := make([]error, len(loops))
 	var running sync.WaitGroup
 	for i, loop := range loops {
 		running.Go(func() {
 			defer end()
-			if err := loop(); !errors.Is(err, http.ErrServerClosed) {
+			if err := loop(); ctx.Err() == nil {
 				errs[i] = err
 			}
 		})
@@ -48,26 +57,25 @@ func start(end func(), loops ...func() error) (wait func() error) {
 	}
 }
 
-// drain ends the servers. The tunnels' is shut down after the one that feeds
-// it has let go of its last connection: a client that was accepted is served,
-// whatever it is about to send.
-func (p *Proxy) drain(ctx context.Context, accepting, serving func() error) error {
+// drain ends the servers. Each connection is good for one request more, so that
+// a client that was accepted is served, whatever it is about to send.
+func (p *Proxy) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, p.opts.DrainLimit)
 	defer cancel()
 	p.tunnels.CloseIdle()
-	_ = p.plain.Shutdown(limited) // an error means that the limit is reached
-	failed := accepting()
-	p.conns.arriving.wait(limited)
-	_ = p.tunnels.Shutdown(limited) // what is left is cut and counted below
-	if !p.conns.open.wait(limited) {
+	p.plain.SetKeepAlivesEnabled(false)
+	arriving, cancel := context.WithTimeout(limited, arrivalGrace)
+	defer cancel()
+	p.conns.open.wait(arriving)
+	_ = p.plain.Shutdown(limited) // an error means that the limit is reached;
+	_ = p.tunnels.Shutdown(limited)
+	if !p.conns.open.wait(limited) { // what is left then is cut
 		p.opts.Log.WithField("cut", p.conns.cut()).Warn("drain limit reached: connections cut")
 	}
-	failed = errors.Join(failed, serving())
 	graced, cancel := context.WithTimeout(ctx, cutGrace)
 	defer cancel()
 	p.exchanges.wait(graced) // for their lines in the log
 	p.upstream.closeIdle()
-	return failed
 }
 
 // Open returns how many connections of clients are open.

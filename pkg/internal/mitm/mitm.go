@@ -41,11 +41,13 @@ type Server struct {
 	http  *http.Server
 	queue *queue
 	tls   *tls.Config
+	idle  idlers
 }
 
 // New returns a server that waits for [Server.Serve].
 func New(opts Options) *Server {
 	s := &Server{
+		idle:  idlers{states: make(map[net.Conn]stage)},
 		queue: &queue{conns: make(chan net.Conn), done: make(chan struct{})},
 		tls: &tls.Config{
 			MinVersion: tls.VersionTLS12,
@@ -67,6 +69,7 @@ func New(opts Options) *Server {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          errorLog,
 		ConnContext:       withTunnel,
+		ConnState:         s.idle.note,
 
 		DisableGeneralOptionsHandler: true, // OPTIONS * is for the upstream
 	}
@@ -90,7 +93,10 @@ func (s *Server) Take(conn net.Conn, t *Tunnel, early io.Reader) {
 
 // CloseIdle closes the tunnels without a request, and each other one after the
 // answer that it is waiting for. Tunnels are still taken.
-func (s *Server) CloseIdle() { s.http.SetKeepAlivesEnabled(false) }
+func (s *Server) CloseIdle() {
+	s.http.SetKeepAlivesEnabled(false)
+	s.idle.close()
+}
 
 // Shutdown takes no more tunnels, closes those that are idle and waits for the
 // requests of the others, though not for upgraded connections, until ctx ends.
