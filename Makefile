@@ -1,0 +1,72 @@
+# make alone lists the targets; the text after ## is what it says of each.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+GO       ?= go
+PREFIX   ?= $(HOME)/.local
+UNITS    ?= $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/systemd/user
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+
+.PHONY: build
+build: ## build moat and moatd into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/moat ./cmd/moat
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS) -X main.commit=$(COMMIT)' -o bin/moatd ./cmd/moatd
+
+.PHONY: demo
+demo: ## show the main job, from grant to crash, on this machine; needs Go alone
+	$(GO) run ./pkg/internal/demo
+
+.PHONY: test
+test: ## run the tests, with the race detector, in random order; needs Go alone
+	$(GO) vet ./...
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: e2e
+e2e: ## run the tests in a machine with a real systemd, which they set up; needs root on Debian
+	$(GO) test -count=1 -tags e2e -timeout 15m -v ./init/systemd
+
+.PHONY: cross
+cross: ## vet the program for macOS
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=darwin GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
+
+.PHONY: lint
+lint: ## run the linters of .golangci.yml
+	$(GO) run $(LINTER) run ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz test for FUZZTIME (10s)
+	@set -e; grep -rl --include='*_test.go' '^func Fuzz' pkg init | xargs -n1 dirname | sort -u | while read -r dir; do \
+	  for name in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
+	    echo "$$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$dir; done; done
+
+.PHONY: bench
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: install
+install: build ## install into PREFIX (~/.local) and enable the sockets of systemd for this user
+	install -D -t $(PREFIX)/bin bin/moat bin/moatd
+	install -d $(UNITS)
+	for unit in init/systemd/moatd*.s*; do \
+	  sed 's|/usr/bin/moatd|$(PREFIX)/bin/moatd|' $$unit > $(UNITS)/$$(basename $$unit); done
+	systemctl --user daemon-reload
+	systemctl --user enable --now moatd.socket moatd-proxy.socket
+
+.PHONY: uninstall
+uninstall: ## undo install; the state in ~/.moat stays
+	-systemctl --user disable --now moatd.socket moatd-proxy.socket moatd.service
+	rm -f $(UNITS)/moatd.service $(UNITS)/moatd.socket $(UNITS)/moatd-proxy.socket $(PREFIX)/bin/moat $(PREFIX)/bin/moatd
+	-systemctl --user daemon-reload
+
+.PHONY: clean
+clean: ## remove what the targets built
+	rm -rf bin dist
