@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -230,7 +231,7 @@ func (w *world) Levels() []logrus.Level { return logrus.AllLevels }
 
 // Fire implements [logrus.Hook].
 func (w *world) Fire(e *logrus.Entry) error {
-	w.lines <- e
+	w.lines <- &logrus.Entry{Logger: e.Logger, Data: maps.Clone(e.Data), Level: e.Level, Message: e.Message}
 	return nil
 }
 

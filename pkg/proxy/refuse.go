@@ -29,13 +29,13 @@ type refusal struct {
 	header  string // that names the reason; "" means X-Moat-Blocked
 }
 
-// writePlain answers a request that is not in a tunnel: clients show a 407 of
-// their proxy, and would take a 403 for the upstream's.
-func (f refusal) writePlain(w http.ResponseWriter, r *http.Request) {
-	if f.verdict.Reason == reasonPolicy || r.Method == http.MethodConnect && f.verdict.Status != http.StatusBadRequest {
-		f.verdict.Status = http.StatusProxyAuthRequired
+// outsideTunnel is v for a request that is not in a tunnel: clients show a 407
+// of their proxy, and would take a 403 for the upstream's.
+func (v Verdict) outsideTunnel(r *http.Request) Verdict {
+	if v.Reason == reasonPolicy || r.Method == http.MethodConnect && v.Reason != reasonMalformed {
+		v.Status = http.StatusProxyAuthRequired
 	}
-	f.write(w, r)
+	return v
 }
 
 // write answers as JSON where the client prefers it, else as text. A request
