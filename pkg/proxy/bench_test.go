@@ -11,7 +11,7 @@ import (
 func BenchmarkRequest(b *testing.B) {
 	w := benchWorld(b)
 	b.RunParallel(func(pb *testing.PB) {
-		c := w.client("tok")
+		c := w.client()
 		for pb.Next() {
 			res, err := c.Get("https://api.test/")
 			if err != nil {
@@ -28,7 +28,7 @@ func BenchmarkRequest(b *testing.B) {
 func BenchmarkTunnel(b *testing.B) {
 	w := benchWorld(b)
 	for b.Loop() {
-		c := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+		c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 		c.ask("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").want(b, http.StatusOK, "hello")
 		_ = c.Close()
 	}
@@ -40,7 +40,7 @@ func benchWorld(b *testing.B) *world {
 	w.origin("api.test", hello)
 	w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": bearer("real")}})
 	go func() {
-		for range w.lines { //nolint:revive // nobody reads the log of a benchmark
+		for range w.lines { // nobody reads the log of a benchmark
 		}
 	}()
 	return w

@@ -75,20 +75,23 @@ func TestDrainLetsAnAnswerInFlightEnd(t *testing.T) {
 		<-goOn
 		_, _ = io.WriteString(w, "last")
 	}
-	versions(t, origin, func(t *testing.T, w *world, c *http.Client) {
-		res, err := c.Get("https://api.test/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		receive(t, "the request", started)
-		wait := w.drain()
-		goOn <- struct{}{}
-		read(t, res).want(t, http.StatusOK, "first last")
-		wait()
-		if n := w.cuts(); n != 0 {
-			t.Errorf("%d connections were cut, want none", n)
-		}
-	})
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			w, c := v.world(t, origin)
+			res, err := c.Get("https://api.test/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			receive(t, "the request", started)
+			wait := w.drain()
+			goOn <- struct{}{}
+			read(t, res).want(t, http.StatusOK, "first last")
+			wait()
+			if n := w.cuts(); n != 0 {
+				t.Errorf("%d connections were cut, want none", n)
+			}
+		})
+	}
 }
 
 func TestDrainClosesWhatIsIdleAtOnce(t *testing.T) {
@@ -96,10 +99,10 @@ func TestDrainClosesWhatIsIdleAtOnce(t *testing.T) {
 	w.origin("api.test", hello)
 	w.originPlain("api.test", hello)
 	w.run("tok", RunSpec{})
-	get(t, w.client("tok"), "https://api.test/").want(t, http.StatusOK, "hello")
-	get(t, w.clientH2("tok"), "https://api.test/").want(t, http.StatusOK, "hello")
-	get(t, w.client("tok"), "http://api.test/").want(t, http.StatusOK, "hello")
-	idle := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	get(t, w.client(), "https://api.test/").want(t, http.StatusOK, "hello")
+	get(t, w.clientH2(), "https://api.test/").want(t, http.StatusOK, "hello")
+	get(t, w.client(), "http://api.test/").want(t, http.StatusOK, "hello")
+	idle := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 	idle.ask("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").want(t, http.StatusOK, "hello")
 	start := time.Now()
 	w.drain()()
@@ -114,10 +117,10 @@ func TestDrainServesWhoWasAccepted(t *testing.T) {
 	w.origin("api.test", hello)
 	w.run("tok", RunSpec{})
 	silent := w.dial()
-	half := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	half := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 	w.until("both are accepted", func() bool { return w.proxy.Open() == 2 })
 	wait := w.drain()
-	inner := w.within(silent, "tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	inner := w.within(silent, "api.test:443", &tls.Config{ServerName: "api.test"})
 	inner.ask("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").want(t, http.StatusOK, "hello")
 	half.ask("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").want(t, http.StatusOK, "hello")
 	inner.ended()
@@ -138,7 +141,7 @@ func TestDrainCutsAtTheLimit(t *testing.T) {
 	w.run("tok", RunSpec{RunID: "run_1", Hosts: map[string]*HostRules{"api.test": bearer("real")}})
 	echo := w.upgrade()
 	echo.expect("welcomefirst")
-	slow := w.tunnel("tok", "slow.test:443", &tls.Config{ServerName: "slow.test"})
+	slow := w.tunnel("slow.test:443", &tls.Config{ServerName: "slow.test"})
 	slow.send("GET / HTTP/1.1\r\nHost: slow.test\r\n\r\n")
 	receive(t, "the request", started)
 	start := time.Now()

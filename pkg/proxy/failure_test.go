@@ -49,7 +49,7 @@ func TestUpstreamFailures(t *testing.T) {
 		{"an upstream that does not speak HTTP", "babbles.test", 502, "upstream", "babbles.test:443 did not answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, c := range []*http.Client{w.client("tok"), w.clientH2("tok")} {
+			for _, c := range []*http.Client{w.client(), w.clientH2()} {
 				res := get(t, c, "https://"+tt.host+"/path")
 				res.want(t, tt.status, tt.text)
 				if got := res.Header.Get("X-Moat-Error"); got != tt.reason || res.Header.Get("X-Moat-Blocked") != "" {
@@ -82,22 +82,25 @@ func TestAnswerThatBreaksOff(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	versions(t, origin, func(t *testing.T, w *world, c *http.Client) {
-		res, err := c.Get("https://api.test/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		if body, err := io.ReadAll(res.Body); err == nil || string(body) != "half" {
-			t.Errorf("body = %q, %v, want half and an error", body, err)
-		}
-		w.line() // of the request
-		for range len(w.lines) {
-			if e := <-w.lines; e.Level <= logrus.ErrorLevel {
-				t.Errorf("the log has an error: %s", e.Message)
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			w, c := v.world(t, origin)
+			res, err := c.Get("https://api.test/")
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			defer res.Body.Close()
+			if body, err := io.ReadAll(res.Body); err == nil || string(body) != "half" {
+				t.Errorf("body = %q, %v, want half and an error", body, err)
+			}
+			w.line() // of the request
+			for range len(w.lines) {
+				if e := <-w.lines; e.Level <= logrus.ErrorLevel {
+					t.Errorf("the log has an error: %s", e.Message)
+				}
+			}
+		})
+	}
 }
 
 func TestClientThatSendsItsHeadTooSlowly(t *testing.T) {
@@ -114,7 +117,7 @@ func TestPanicsAreErrorsInTheLog(t *testing.T) {
 		o.Runs = func(string) (*RunContextData, bool) { panic("a bug") }
 	})
 	c := w.dial()
-	c.send("GET http://api.test/ HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", basic("tok"))
+	c.send("GET http://api.test/ HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", basic)
 	c.ended()
 	if e := receive(t, "the line", w.lines); e.Level != logrus.ErrorLevel || !strings.Contains(e.Message, "a bug") {
 		t.Errorf("log line = %s %q, want an error", e.Level, e.Message)

@@ -25,11 +25,9 @@ func (p *Proxy) serveTunnelled(w http.ResponseWriter, r *http.Request) {
 // who returns the run that a request is of. If there is none it answers the
 // request itself. A token comes with each request, or with its tunnel t.
 func (p *Proxy) who(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) (run *RunContextData, token string, ok bool) {
-	token, err := "", errNoToken
+	token, err := tokenOf(r)
 	if t != nil {
 		token, err = t.Token, nil
-	} else {
-		token, err = tokenOf(r)
 	}
 	if err == nil {
 		if run, ok = p.opts.Runs(token); ok {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -60,18 +59,18 @@ func poolOf(ca *pki.CA) *x509.CertPool {
 }
 
 // newWorld starts a proxy with Options as changed.
-func newWorld(t testing.TB, change ...func(*Options)) *world {
-	t.Helper()
-	w := prepare(t, change...)
+func newWorld(tb testing.TB, change ...func(*Options)) *world {
+	tb.Helper()
+	w := prepare(tb, change...)
 	w.start()
 	return w
 }
 
 // prepare makes what start starts.
-func prepare(t testing.TB, change ...func(*Options)) *world {
-	t.Helper()
+func prepare(tb testing.TB, change ...func(*Options)) *world {
+	tb.Helper()
 	w := &world{
-		TB: t, lines: make(chan *logrus.Entry, 1<<14), runs: map[string]*RunContextData{},
+		TB: tb, lines: make(chan *logrus.Entry, 1<<14), runs: map[string]*RunContextData{},
 		dns: map[string][]netip.Addr{}, routes: map[string]string{},
 	}
 	opts := Options{
@@ -90,7 +89,7 @@ func prepare(t testing.TB, change ...func(*Options)) *world {
 		local: func() ([]net.Addr, error) { return nil, nil },
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w.proxy = p
 	return w
@@ -113,13 +112,13 @@ func (w *world) start() {
 }
 
 // receive waits for what must come on ch.
-func receive[T any](t testing.TB, what string, ch <-chan T) T {
-	t.Helper()
+func receive[T any](tb testing.TB, what string, ch <-chan T) T {
+	tb.Helper()
 	select {
 	case v := <-ch:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("%s did not come", what)
+		tb.Fatalf("%s did not come", what)
 		panic("unreachable")
 	}
 }
@@ -193,9 +192,7 @@ func (w *world) origin(host string, h http.HandlerFunc) *httptest.Server {
 }
 
 // originH2 serves https://host over HTTP/2, if its client can.
-func (w *world) originH2(host string, h http.HandlerFunc) *httptest.Server {
-	return w.originTLS(host, h, true)
-}
+func (w *world) originH2(host string, h http.HandlerFunc) { w.originTLS(host, h, true) }
 
 func (w *world) originTLS(host string, h http.HandlerFunc, h2 bool) *httptest.Server {
 	srv := httptest.NewUnstartedServer(h)
@@ -245,15 +242,15 @@ func (w *world) line() *logrus.Entry {
 	}
 }
 
-// client returns a client of the proxy; it speaks HTTP/1.1 in its tunnels.
-func (w *world) client(token string) *http.Client { return w.clientOf(token, false) }
+// client returns a client of the proxy for the run with the token "tok"; it speaks HTTP/1.1 in its tunnels.
+func (w *world) client() *http.Client { return w.clientOf(false) }
 
 // clientH2 speaks HTTP/2 in its tunnels.
-func (w *world) clientH2(token string) *http.Client { return w.clientOf(token, true) }
+func (w *world) clientH2() *http.Client { return w.clientOf(true) }
 
-func (w *world) clientOf(token string, h2 bool) *http.Client {
+func (w *world) clientOf(h2 bool) *http.Client {
 	tr := &http.Transport{
-		Proxy:              http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr, User: url.UserPassword("moat", token)}),
+		Proxy:              http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr, User: url.UserPassword("moat", "tok")}),
 		TLSClientConfig:    &tls.Config{RootCAs: poolOf(authorities().ours)},
 		ForceAttemptHTTP2:  h2,
 		DisableCompression: true,
@@ -263,25 +260,25 @@ func (w *world) clientOf(token string, h2 bool) *http.Client {
 }
 
 // get returns the answer to a GET with its body read.
-func get(t testing.TB, c *http.Client, url string, header ...string) answer {
-	t.Helper()
+func get(tb testing.TB, c *http.Client, url string, header ...string) answer {
+	tb.Helper()
 	req, err := http.NewRequest("GET", url, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
-	return do(t, c, req)
+	return do(tb, c, req)
 }
 
-func do(t testing.TB, c *http.Client, req *http.Request) answer {
-	t.Helper()
+func do(tb testing.TB, c *http.Client, req *http.Request) answer {
+	tb.Helper()
 	res, err := c.Do(req)
 	if err != nil {
-		t.Fatalf("%s %s: %v", req.Method, req.URL, err)
+		tb.Fatalf("%s %s: %v", req.Method, req.URL, err)
 	}
-	return read(t, res)
+	return read(tb, res)
 }
 
 // An answer is a response and its body.
@@ -290,21 +287,21 @@ type answer struct {
 	text string
 }
 
-func read(t testing.TB, res *http.Response) answer {
-	t.Helper()
+func read(tb testing.TB, res *http.Response) answer {
+	tb.Helper()
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatalf("read the body of %s: %v", res.Status, err)
+		tb.Fatalf("read the body of %s: %v", res.Status, err)
 	}
 	return answer{res, string(body)}
 }
 
 // want fails the test unless the status and a part of the body are these.
-func (a answer) want(t testing.TB, status int, part string) {
-	t.Helper()
+func (a answer) want(tb testing.TB, status int, part string) {
+	tb.Helper()
 	if a.StatusCode != status || !strings.Contains(a.text, part) {
-		t.Errorf("answer = %s %q, want %d and %q in it", a.Status, a.text, status, part)
+		tb.Errorf("answer = %s %q, want %d and %q in it", a.Status, a.text, status, part)
 	}
 }
 
@@ -332,15 +329,15 @@ func (w *world) wire(conn net.Conn) *wire {
 }
 
 // tunnel opens a tunnel to target and speaks TLS in it.
-func (w *world) tunnel(token, target string, cfg *tls.Config) *wire {
+func (w *world) tunnel(target string, cfg *tls.Config) *wire {
 	w.Helper()
-	return w.within(w.dial(), token, target, cfg)
+	return w.within(w.dial(), target, cfg)
 }
 
 // within opens a tunnel on a connection to the proxy.
-func (w *world) within(c *wire, token, target string, cfg *tls.Config) *wire {
+func (w *world) within(c *wire, target string, cfg *tls.Config) *wire {
 	w.Helper()
-	c.send("CONNECT %s HTTP/1.1\r\nHost: %s\r\nProxy-Authorization: %s\r\n\r\n", target, target, basic(token))
+	c.send("CONNECT %s HTTP/1.1\r\nHost: %s\r\nProxy-Authorization: %s\r\n\r\n", target, target, basic)
 	if res := c.response("CONNECT"); res.StatusCode != http.StatusOK {
 		w.Fatalf("CONNECT %s: %s", target, res.Status)
 	}
@@ -353,9 +350,8 @@ func (w *world) within(c *wire, token, target string, cfg *tls.Config) *wire {
 	return &wire{w, secure, bufio.NewReader(secure)}
 }
 
-func basic(token string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte("moat:"+token))
-}
+// basic is the Proxy-Authorization of the run with the token "tok".
+const basic = "Basic bW9hdDp0b2s=" // moat:tok
 
 func (c *wire) send(format string, args ...any) {
 	c.Helper()
@@ -394,11 +390,9 @@ func (c *wire) ended() {
 
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
 
-// echoHeader answers with the values of one header of the request.
-func echoHeader(name string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprintf(w, "%q", r.Header.Values(name))
-	}
+// echoAuthorization answers with the credentials of the request.
+func echoAuthorization(w http.ResponseWriter, r *http.Request) {
+	_, _ = fmt.Fprintf(w, "%q", r.Header.Values("Authorization"))
 }
 
 // bearer is the rules of a host that gets a bearer token.

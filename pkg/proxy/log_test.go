@@ -31,7 +31,7 @@ func TestLineOfARequest(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			res := get(t, w.client("tok"), tt.url, "Authorization", "mine")
+			res := get(t, w.client(), tt.url, "Authorization", "mine")
 			line := w.line()
 			id, _ := line.Data["request_id"].(string)
 			if refused := res.StatusCode != http.StatusOK; refused && id != res.Header.Get("X-Moat-Request-Id") {
@@ -70,7 +70,7 @@ func TestLineOfARequestThatItsClientEnded(t *testing.T) {
 		<-r.Context().Done()
 	})
 	w.run("tok", RunSpec{})
-	c := w.client("tok")
+	c := w.client()
 	go func() {
 		<-started
 		c.CloseIdleConnections()

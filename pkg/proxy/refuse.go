@@ -55,12 +55,13 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Moat-Request-Id", f.id)
 	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Content-Type-Options", "nosniff") // it repeats what the client sent
 	h.Set("Cache-Control", "no-store")
 	if f.verdict.Status == http.StatusProxyAuthRequired {
 		h.Set("Proxy-Authenticate", f.scheme())
 	}
 	w.WriteHeader(f.verdict.Status)
-	_, _ = w.Write(body) // the client is gone; nothing to tell it
+	_, _ = w.Write(body) //nolint:gosec // never HTML; and where the client is gone there is nobody to tell
 }
 
 // scheme returns what a 407 asks for: a token, or nothing that a client has.

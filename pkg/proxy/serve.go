@@ -12,7 +12,7 @@ const (
 	// arrivalGrace is how long a client that was accepted may take to send its
 	// CONNECT, and the request in its tunnel, once Serve is to end. From the
 	// Shutdown of a server on, net/http drops what it reads.
-	arrivalGrace = 5 * time.Second
+	arrivalGrace   = 5 * time.Second
 	closeIdleEvery = 50 * time.Millisecond
 	// cutGrace is how long a request whose connection was cut may take to end.
 	cutGrace = time.Second
