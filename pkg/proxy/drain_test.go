@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -163,6 +164,68 @@ func TestDrainCutsAtTheLimit(t *testing.T) {
 	}
 	if cut != 2 || lines != 2 {
 		t.Errorf("the log says that %d connections were cut, and has %d lines of requests; want 2 and 2", cut, lines)
+	}
+}
+
+func TestDrainWithoutALimitCutsAtOnce(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.DrainLimit = 0 })
+	w.run("tok", RunSpec{})
+	silent := w.dial()
+	w.until("the client is accepted", func() bool { return w.proxy.Open() == 1 })
+	start := time.Now()
+	w.drain()()
+	if took := time.Since(start); took > atOnce {
+		t.Errorf("the drain took %v", took)
+	}
+	silent.ended()
+}
+
+// TestDrainUnderLoad has clients that ask one request after the other. None of
+// those that were accepted may go without an answer.
+func TestDrainUnderLoad(t *testing.T) {
+	w := newWorld(t)
+	w.origin("api.test", hello)
+	w.run("tok", RunSpec{})
+	const clients = 8
+	lost, answered := make(chan error, clients), make(chan struct{}, 1)
+	for range clients {
+		go func() { lost <- w.askUntilRefused(answered) }()
+	}
+	for range 2 * clients {
+		receive(t, "an answer", answered)
+	}
+	wait := w.drain()
+	for range clients {
+		if err := receive(t, "the end of a client", lost); err != nil {
+			t.Errorf("a client that was accepted: %v", err)
+		}
+	}
+	wait()
+}
+
+// askUntilRefused opens tunnels for one request each, until nobody accepts
+// them. It returns how a request went wrong whose connection was accepted.
+func (w *world) askUntilRefused(answered chan<- struct{}) error {
+	c := w.client()
+	tr, _ := c.Transport.(*http.Transport)
+	tr.DisableKeepAlives = true
+	for {
+		res, err := c.Get("https://api.test/")
+		var op *net.OpError
+		if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" && errors.Is(err, syscall.ECONNREFUSED)) {
+			return nil
+		}
+		if errors.Is(err, syscall.ECONNRESET) {
+			return nil // in the backlog of the listener, which ended with it
+		}
+		if err != nil {
+			return err
+		}
+		_ = res.Body.Close()
+		select {
+		case answered <- struct{}{}:
+		default:
+		}
 	}
 }
 

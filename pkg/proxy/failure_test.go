@@ -74,6 +74,28 @@ func TestFailureOfATimeout(t *testing.T) {
 	}
 }
 
+// TestAnswerBeforeTheBodyIsSent has an upstream that does not want the body.
+func TestAnswerBeforeTheBodyIsSent(t *testing.T) {
+	origin := func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		_, _ = io.WriteString(w, "too large")
+	}
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			w, c := v.world(t, origin)
+			do(t, c, post(t, io.LimitReader(zeros{}, 16<<20))).want(t, http.StatusRequestEntityTooLarge, "too large")
+			if line := w.line(); line.Data["status"] != http.StatusRequestEntityTooLarge {
+				t.Errorf("log line = %v, want status 413", line.Data)
+			}
+			for range len(w.lines) {
+				if e := <-w.lines; e.Level <= logrus.ErrorLevel {
+					t.Errorf("the log has an error: %s", e.Message)
+				}
+			}
+		})
+	}
+}
+
 // TestAnswerThatBreaksOff checks that the client learns of it: an answer that
 // only seems whole would be worse than none.
 func TestAnswerThatBreaksOff(t *testing.T) {

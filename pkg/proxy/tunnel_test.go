@@ -206,6 +206,32 @@ func TestAuthority(t *testing.T) {
 	}
 }
 
+func TestAuthorityInHTTP2(t *testing.T) {
+	w := newWorld(t)
+	w.originH2("api.test", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) })
+	w.run("tok", RunSpec{})
+	c := w.clientH2()
+	for _, tt := range []struct {
+		name, authority string
+		status          int
+		text            string
+	}{
+		{"the same host", "API.test", 200, "api.test"},
+		{"the same host with its port", "api.test:443", 200, "api.test:443"},
+		{"another host", "evil.test", 421, "Host names evil.test"},
+		{"and the tunnel is still good", "api.test", 200, "api.test"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := http.NewRequest("GET", "https://api.test/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = tt.authority
+			do(t, c, req).want(t, tt.status, tt.text)
+		})
+	}
+}
+
 func TestTwoFramingsReachTheUpstreamAsOne(t *testing.T) {
 	w := newWorld(t)
 	got := make(chan string, 2)
