@@ -71,7 +71,12 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	o.seen = append(o.seen, r)
 	o.mu.Unlock()
-	if r.URL.Path == "/reset" {
+	switch r.URL.Path {
+	case "/cut":
+		_, _ = io.WriteString(w, "the first half")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	case "/reset":
 		panic(http.ErrAbortHandler)
 	}
 	if o.handler != nil {
