@@ -80,10 +80,10 @@ func (a *app) run(ctx context.Context, f runFlags, args []string) error {
 	if err := a.announce(f, reg.ProxyPort); err != nil {
 		return err
 	}
-	child := childEnv{home: a.settings.Home, token: reg.AuthToken, port: reg.ProxyPort, grants: env}
-	if err := child.writeNodeHook(); err != nil {
+	if err := writeChildFiles(a.settings.Home); err != nil {
 		return err
 	}
+	child := childEnv{home: a.settings.Home, token: reg.AuthToken, port: reg.ProxyPort, grants: env}
 	return a.child(ctx, program{path, args, child.environ(base)}, signals)
 }
 
