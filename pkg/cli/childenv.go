@@ -1,11 +1,8 @@
 package cli
 
 import (
-	_ "embed" // for the hook of Node
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,7 +44,9 @@ func (c childEnv) proxy() map[string]string {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GRPC_PROXY"} {
 		set[name], set[strings.ToLower(name)] = url, url
 	}
-	set["NO_PROXY"], set["no_proxy"] = "", ""
+	for _, name := range []string{"NO_PROXY", "no_proxy", "npm_config_noproxy"} {
+		set[name] = ""
+	}
 	return set
 }
 
@@ -76,10 +75,10 @@ func (c childEnv) tools(have func(string) string) map[string]string {
 	if err != nil || n < 0 {
 		n = 0 // not set, or nothing that git would take
 	}
-	java := fmt.Sprintf("-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=%[1]d -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=%[1]d", c.port)
+	hook, java := "--require="+quoteNode(nodeHookFile(c.home)), strings.Join(javaOptions(c.home, c.port), " ")
 	return map[string]string{
 		"NODE_USE_ENV_PROXY":                  "1",
-		"NODE_OPTIONS":                        strings.TrimSpace(have("NODE_OPTIONS") + " --require=" + quoteNode(c.nodeHook())),
+		"NODE_OPTIONS":                        strings.TrimSpace(have("NODE_OPTIONS") + " " + hook),
 		"JAVA_TOOL_OPTIONS":                   strings.TrimSpace(have("JAVA_TOOL_OPTIONS") + " " + java),
 		"GIT_CONFIG_COUNT":                    strconv.Itoa(n + 1),
 		fmt.Sprintf("GIT_CONFIG_KEY_%d", n):   "http.proxyAuthMethod",
@@ -93,33 +92,6 @@ func quoteNode(path string) string {
 		return path
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
-}
-
-// nodeHook makes fetch, http and https of a Node that does not know
-// NODE_USE_ENV_PROXY (before 22.21 and 24) use the proxy all the same.
-//
-//go:embed nodehook.cjs
-var nodeHook []byte
-
-func (c childEnv) nodeHook() string { return filepath.Join(c.home, "run", "nodehook.cjs") }
-
-// writeNodeHook puts the hook where NODE_OPTIONS points to.
-func (c childEnv) writeNodeHook() error {
-	path := c.nodeHook()
-	if have, err := os.ReadFile(path); err == nil && string(have) == string(nodeHook) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("write the hook for Node: %w", err)
-	}
-	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(temp, nodeHook, 0o600); err != nil {
-		return fmt.Errorf("write the hook for Node: %w", err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("write the hook for Node: %w", err)
-	}
-	return nil
 }
 
 // lookupIn returns how to find a variable in an environment.

@@ -32,7 +32,7 @@ func (a *app) grantCommand() *cobra.Command {
 secret on a terminal, without showing it, and else reads standard input. Runs
 that have the grant use the new secret from their next request on.`,
 		Example: "  moat grant github\n  gh auth token | moat grant github\n  moat grant openai --from-env OPENAI_API_KEY",
-		Args:    usage(cobra.ExactArgs(1)),
+		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.grant(cmd.Context(), args[0], env)
 		},
@@ -51,7 +51,7 @@ type granted struct {
 }
 
 func (a *app) grant(ctx context.Context, name, env string) error {
-	provider, err := a.provider(name)
+	provider, err := a.provider("grant", name)
 	if err != nil {
 		return err
 	}
@@ -79,11 +79,11 @@ func (a *app) grant(ctx context.Context, name, env string) error {
 	})
 }
 
-// provider returns the provider of a grant.
-func (a *app) provider(name string) (*providers.Provider, error) {
+// provider returns the provider of a grant that a command was given.
+func (a *app) provider(command, name string) (*providers.Provider, error) {
 	kind, _, err := credential.ParseGrant(name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+		return nil, usageError{err, "moat " + command}
 	}
 	set, err := providers.Load(config.ProvidersDir(a.settings.Home))
 	if set == nil {
@@ -134,12 +134,20 @@ func (a *app) secret(name, env string) (secret credential.Secret, source string,
 	}
 	secret = providers.TrimSecret(text)
 	if secret == "" {
-		return "", "", hinted{
-			fmt.Errorf("the secret from %s is empty", source),
-			fmt.Sprintf("gh auth token | moat grant %s, or moat grant %s --from-env VARIABLE", name, name),
-		}
+		return "", "", a.noSecret(name, env)
 	}
 	return secret, source, nil
+}
+
+// noSecret says where the secret was expected.
+func (a *app) noSecret(name, env string) error {
+	if env != "" {
+		return hinted{fmt.Errorf("the variable %s is empty or not set", env), "export " + env + " first, or pipe the secret to moat grant " + name}
+	}
+	return hinted{
+		errors.New("the secret is empty"),
+		fmt.Sprintf("pipe it to moat grant %s, name a variable with --from-env, or type it in a terminal", name),
+	}
 }
 
 func (a *app) prompt(name string) (string, error) {

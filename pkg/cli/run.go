@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os/exec"
-	"text/tabwriter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,27 +34,22 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `moat run registers a run, starts COMMAND with its proxy and its CA in the
 environment, passes signals on to it, and ends with its exit code. The program
 gets placeholders; the credentials are put into its requests on their way.
+Variables that hold the secret of one of its grants are kept from it.
 
 With --json it prints the run, as one line on standard error, before COMMAND
 starts.`,
 		Example: "  moat run --grant github -- gh pr list\n  moat run --grant anthropic --policy strict --allow '*.npmjs.org' -- my-agent",
-		Args:    usage(cobra.MinimumNArgs(1)),
+		Args:    arguments(1, -1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), f, args) },
 	}
 	flags := cmd.Flags()
 	flags.SetInterspersed(false) // what follows COMMAND is its own
 	flags.StringArrayVar(&f.grants, "grant", nil, "`name` of a credential to use; may be repeated")
 	flags.StringArrayVar(&f.allow, "allow", nil, "`host` to allow: host, host:port, *.domain; may be repeated")
-	flags.StringVar(&f.policy, "policy", "", "network policy: permissive or strict (default permissive)")
+	flags.StringVar(&f.policy, "policy", "", "network `policy`: permissive or strict (default permissive)")
 	flags.StringVar(&f.name, "name", "", "`id` of the run (default a random one)")
 	return cmd
 }
-
-// Exit codes of moat run for a command that does not start, as of env(1).
-const (
-	exitNotExecutable = 126
-	exitNotFound      = 127
-)
 
 func (a *app) run(ctx context.Context, f runFlags, args []string) error {
 	path, err := exec.LookPath(args[0])
@@ -67,32 +63,28 @@ func (a *app) run(ctx context.Context, f runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	base, err := a.withoutSecrets(ctx, f.grants)
+	if err != nil {
+		return err
+	}
+	signals, stop := takeSignals() // before there is a run that they would leave behind
+	defer stop()
 	client := a.client()
 	reg, err := client.RegisterRun(ctx, daemon.RegisterRequest{
 		RunID: f.name, Grants: f.grants, NetworkPolicy: f.policy, NetworkAllow: f.allow,
 	})
 	if err != nil {
-		return err
+		return a.reached(err)
 	}
 	defer a.unregister(context.WithoutCancel(ctx), client, reg.AuthToken)
 	if err := a.announce(f, reg.ProxyPort); err != nil {
 		return err
 	}
-	child := childEnv{home: a.settings.Home, token: reg.AuthToken, port: reg.ProxyPort, grants: env}
-	if err := child.writeNodeHook(); err != nil {
+	if err := writeChildFiles(a.settings.Home); err != nil {
 		return err
 	}
-	return a.child(ctx, path, args, child.environ(a.process.Environ))
-}
-
-// notStarted says why a command does not start, with the code of env(1).
-func (a *app) notStarted(name string, err error) error {
-	code := exitNotExecutable
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		code = exitNotFound
-	}
-	fmt.Fprintf(a.process.Stderr, "moat: run %s: %v\n", name, errors.Unwrap(err))
-	return exitCode(code)
+	child := childEnv{home: a.settings.Home, token: reg.AuthToken, port: reg.ProxyPort, grants: env}
+	return a.child(ctx, program{path, args, child.environ(base)}, signals)
 }
 
 // runStarted is what moat run --json prints.
@@ -108,9 +100,10 @@ func (a *app) announce(f runFlags, port int) error {
 	if !a.json {
 		return nil
 	}
-	onStderr := *a
-	onStderr.process.Stdout = a.process.Stderr
-	return print(&onStderr, runStarted{f.name, port, f.grants}, func(*tabwriter.Writer) {})
+	if err := json.NewEncoder(a.process.Stderr).Encode(runStarted{f.name, port, f.grants}); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
 }
 
 // unregisterTimeout is how long the daemon may take to forget a run.
@@ -131,13 +124,47 @@ func (a *app) unregister(ctx context.Context, client *daemon.Client, token strin
 func (a *app) grantEnv(names []string) (map[string]string, error) {
 	env := make(map[string]string)
 	for _, name := range names {
-		p, err := a.provider(name)
+		p, err := a.provider("run", name)
 		if err != nil {
 			return nil, err
 		}
 		maps.Copy(env, p.Env())
 	}
 	return env, nil
+}
+
+// minSearched is the length in bytes from which on a secret is searched for
+// inside of other text.
+const minSearched = 8
+
+// withoutSecrets returns the environment without the variables that hold the
+// secret of one of the grants, or of its provider without a scope: what moat
+// grant --from-env read is often still there. Whether there is such a grant is
+// for the daemon to say.
+func (a *app) withoutSecrets(ctx context.Context, names []string) ([]string, error) {
+	env := slices.Clone(a.process.Environ)
+	if len(names) == 0 {
+		return env, nil
+	}
+	secrets, err := a.secrets()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		provider, _, _ := strings.Cut(name, ":")
+		for _, grant := range []string{name, provider} {
+			if c, err := secrets.Get(ctx, grant); err == nil {
+				env = slices.DeleteFunc(env, func(kv string) bool { return holds(kv, c.Secret.Reveal()) })
+			}
+		}
+	}
+	return env, nil
+}
+
+// holds reports whether the value of a variable is the secret or has it inside.
+func holds(kv, secret string) bool {
+	_, value, _ := strings.Cut(kv, "=")
+	return value == secret || len(secret) >= minSearched && strings.Contains(value, secret)
 }
 
 func newRunID() string {
