@@ -87,7 +87,7 @@ func (f *runFile) json() ([]byte, error) {
 		return nil, fmt.Errorf("read the runs: %w", err)
 	}
 	defer file.Close()
-	head := make([]byte, 64) // a database begins with a page number, and may be large
+	head := make([]byte, 64)        // a database begins with a page number, and may be large
 	n, _ := io.ReadFull(file, head) // what cannot be read here, the next read reports
 	head = bytes.TrimSpace(head[:n])
 	if len(head) == 0 || head[0] != '{' && head[0] != '[' {
