@@ -25,11 +25,13 @@ func TestChildEnv(t *testing.T) {
 			},
 		},
 		{
-			"nothing goes around the proxy", []string{"NO_PROXY=localhost", "no_proxy=*", "npm_config_noproxy=*"},
+			"nothing goes around the proxy",
+			[]string{"NO_PROXY=localhost", "no_proxy=*", "npm_config_noproxy=*"},
 			map[string]string{"NO_PROXY": "", "no_proxy": "", "npm_config_noproxy": ""},
 		},
 		{
-			"tools that replace their roots get the bundle", []string{"SSL_CERT_FILE=/mine", "SSL_CERT_FILE=/again"},
+			"tools that replace their roots get the bundle",
+			[]string{"SSL_CERT_FILE=/mine", "SSL_CERT_FILE=/again"},
 			map[string]string{
 				"SSL_CERT_FILE": "/h/ca/bundle.crt", "CURL_CA_BUNDLE": "/h/ca/bundle.crt", "REQUESTS_CA_BUNDLE": "/h/ca/bundle.crt",
 				"PIP_CERT": "/h/ca/bundle.crt", "AWS_CA_BUNDLE": "/h/ca/bundle.crt", "GIT_SSL_CAINFO": "/h/ca/bundle.crt",
@@ -41,7 +43,8 @@ func TestChildEnv(t *testing.T) {
 			map[string]string{"NODE_EXTRA_CA_CERTS": "/h/ca/ca.crt", "DENO_CERT": "/h/ca/ca.crt", "SSL_CERT_DIR": "/h/ca"},
 		},
 		{
-			"a placeholder takes the place of the user's own token", []string{"GH_TOKEN=real"},
+			"a placeholder takes the place of the user's own token",
+			[]string{"GH_TOKEN=real"},
 			map[string]string{"GH_TOKEN": "placeholder"},
 		},
 		{
@@ -53,14 +56,16 @@ func TestChildEnv(t *testing.T) {
 			},
 		},
 		{
-			"git's settings of the user's stay", []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=a.b", "GIT_CONFIG_VALUE_0=c"},
+			"git's settings of the user's stay",
+			[]string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=a.b", "GIT_CONFIG_VALUE_0=c"},
 			map[string]string{
 				"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "a.b", "GIT_CONFIG_VALUE_0": "c",
 				"GIT_CONFIG_KEY_1": "http.proxyAuthMethod", "GIT_CONFIG_VALUE_1": "basic",
 			},
 		},
 		{
-			"a count that git would not take is none", []string{"GIT_CONFIG_COUNT=many"},
+			"a count that git would not take is none",
+			[]string{"GIT_CONFIG_COUNT=many"},
 			map[string]string{"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.proxyAuthMethod", "GIT_CONFIG_VALUE_0": "basic"},
 		},
 		{"what has nothing to do with it stays", []string{"LANG=C", "X=a=b"}, map[string]string{"LANG": "C", "X": "a=b"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -67,6 +68,10 @@ func TestTheServiceManagerIsToldHowItGoes(t *testing.T) {
 	}
 	m.await("STATUS=serving 1 runs")
 	m.await("WATCHDOG=1")
+	path := filepath.Join(p.home, "config.yaml")
+	if err := os.WriteFile(path, []byte("idle_exit: 7m\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p.cmd.Process.Signal(syscall.SIGHUP)
 	m.await("RELOADING=1", "MONOTONIC_USEC=")
 	m.await("READY=1", "STATUS=serving 1 runs")
@@ -74,6 +79,9 @@ func TestTheServiceManagerIsToldHowItGoes(t *testing.T) {
 	m.await("STOPPING=1", "STATUS=draining")
 	if code := p.wait(); code != 0 {
 		t.Errorf("exit code %d, want 0:\n%s", code, p.output())
+	}
+	if !strings.Contains(p.output(), "the settings have changed") {
+		t.Errorf("the log does not say that the settings have changed:\n%s", p.output())
 	}
 }
 
