@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/pem"
 	"slices"
 	"strings"
 	"testing"
@@ -25,11 +28,13 @@ func TestChildEnv(t *testing.T) {
 			},
 		},
 		{
-			"nothing goes around the proxy", []string{"NO_PROXY=localhost", "no_proxy=*", "npm_config_noproxy=*"},
+			"nothing goes around the proxy",
+			[]string{"NO_PROXY=localhost", "no_proxy=*", "npm_config_noproxy=*"},
 			map[string]string{"NO_PROXY": "", "no_proxy": "", "npm_config_noproxy": ""},
 		},
 		{
-			"tools that replace their roots get the bundle", []string{"SSL_CERT_FILE=/mine", "SSL_CERT_FILE=/again"},
+			"tools that replace their roots get the bundle",
+			[]string{"SSL_CERT_FILE=/mine", "SSL_CERT_FILE=/again"},
 			map[string]string{
 				"SSL_CERT_FILE": "/h/ca/bundle.crt", "CURL_CA_BUNDLE": "/h/ca/bundle.crt", "REQUESTS_CA_BUNDLE": "/h/ca/bundle.crt",
 				"PIP_CERT": "/h/ca/bundle.crt", "AWS_CA_BUNDLE": "/h/ca/bundle.crt", "GIT_SSL_CAINFO": "/h/ca/bundle.crt",
@@ -41,7 +46,8 @@ func TestChildEnv(t *testing.T) {
 			map[string]string{"NODE_EXTRA_CA_CERTS": "/h/ca/ca.crt", "DENO_CERT": "/h/ca/ca.crt", "SSL_CERT_DIR": "/h/ca"},
 		},
 		{
-			"a placeholder takes the place of the user's own token", []string{"GH_TOKEN=real"},
+			"a placeholder takes the place of the user's own token",
+			[]string{"GH_TOKEN=real"},
 			map[string]string{"GH_TOKEN": "placeholder"},
 		},
 		{
@@ -53,14 +59,16 @@ func TestChildEnv(t *testing.T) {
 			},
 		},
 		{
-			"git's settings of the user's stay", []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=a.b", "GIT_CONFIG_VALUE_0=c"},
+			"git's settings of the user's stay",
+			[]string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=a.b", "GIT_CONFIG_VALUE_0=c"},
 			map[string]string{
 				"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "a.b", "GIT_CONFIG_VALUE_0": "c",
 				"GIT_CONFIG_KEY_1": "http.proxyAuthMethod", "GIT_CONFIG_VALUE_1": "basic",
 			},
 		},
 		{
-			"a count that git would not take is none", []string{"GIT_CONFIG_COUNT=many"},
+			"a count that git would not take is none",
+			[]string{"GIT_CONFIG_COUNT=many"},
 			map[string]string{"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.proxyAuthMethod", "GIT_CONFIG_VALUE_0": "basic"},
 		},
 		{"what has nothing to do with it stays", []string{"LANG=C", "X=a=b"}, map[string]string{"LANG": "C", "X": "a=b"}},
@@ -154,6 +162,43 @@ func unquoteNode(text string) (options []string) {
 		options[len(options)-1] += string([]byte{c})
 	}
 	return options
+}
+
+func TestJavaTrustIsOneFileForOneSetOfRoots(t *testing.T) {
+	cert := func(text string) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(text)}))
+	}
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("key")}))
+	for _, c := range []struct {
+		name, roots string
+		want        uint32 // certificates
+	}{
+		{"no roots", "", 0},
+		{"text around the certificates", "# one\n" + cert("a") + "# two\n" + cert("b"), 2},
+		{"what is no certificate", key + cert("a"), 1},
+		{"text that is no PEM", "-----BEGIN", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := javaTrust([]byte(c.roots))
+			if n := binary.BigEndian.Uint32(got[8:]); n != c.want {
+				t.Errorf("javaTrust(%q) counts %d certificates, want %d", c.roots, n, c.want)
+			}
+			if bytes.Contains(got, []byte("key")) {
+				t.Errorf("javaTrust(%q) has the key", c.roots)
+			}
+			if again := javaTrust([]byte(c.roots)); !bytes.Equal(got, again) {
+				t.Errorf("javaTrust(%q) made two different files", c.roots)
+			}
+		})
+	}
+}
+
+func BenchmarkJavaTrust(b *testing.B) {
+	roots := bytes.Repeat(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: make([]byte, 1200)}), 140)
+	b.SetBytes(int64(len(roots)))
+	for b.Loop() {
+		javaTrust(roots)
+	}
 }
 
 func BenchmarkChildEnv(b *testing.B) {
