@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 
 	"golang.org/x/term"
 
@@ -49,11 +51,34 @@ func (a *app) noSecret(name, env string) error {
 	}
 }
 
+// prompt asks for the secret on a terminal, which does not show it meanwhile. A
+// signal ends that: the terminal is put back as it was, which x/term would not.
 func (a *app) prompt(name string) (string, error) {
+	fd := int(a.process.Stdin.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, ending...)
+	defer signal.Stop(signals)
 	fmt.Fprintf(a.process.Stderr, "Secret for %s: ", name)
-	line, err := term.ReadPassword(int(a.process.Stdin.Fd()))
-	fmt.Fprintln(a.process.Stderr)
-	return string(line), err
+	defer fmt.Fprintln(a.process.Stderr)
+	type answer struct {
+		line []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() { // nothing but its answer ends a read of a terminal; at a signal the end of moat does
+		line, err := term.ReadPassword(fd)
+		answers <- answer{line, err}
+	}()
+	select {
+	case got := <-answers:
+		return string(got.line), got.err
+	case sig := <-signals:
+		return "", errors.Join(endedBy(sig), term.Restore(fd, before))
+	}
 }
 
 func readAll(r io.Reader) (string, error) {
