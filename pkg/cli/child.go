@@ -31,8 +31,8 @@ type program struct {
 func (a *app) child(ctx context.Context, p program, signals <-chan os.Signal) error {
 	select {
 	case sig := <-signals:
-		if s, ok := sig.(syscall.Signal); ok && slices.Contains(ending, sig) {
-			return exitCode(signalBase + int(s))
+		if slices.Contains(ending, sig) {
+			return endedBy(sig)
 		}
 	default:
 	}
@@ -56,6 +56,15 @@ func (a *app) child(ctx context.Context, p program, signals <-chan os.Signal) er
 	}
 }
 
+// endedBy returns the exit code of a program that sig ended.
+func endedBy(sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return exitCode(exitFailure) // not reached: the signals of Unix are all of this type
+	}
+	return exitCode(signalBase + int(s))
+}
+
 // endOf returns the exit code of the child as an error, nil for 0.
 func endOf(err error) error {
 	exit, ok := errors.AsType[*exec.ExitError](err)
@@ -66,7 +75,7 @@ func endOf(err error) error {
 		return nil
 	}
 	if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
-		return exitCode(signalBase + int(s.Signal()))
+		return endedBy(s.Signal())
 	}
 	return exitCode(exit.ExitCode())
 }

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/pem"
 	"slices"
 	"strings"
 	"testing"
@@ -159,6 +162,43 @@ func unquoteNode(text string) (options []string) {
 		options[len(options)-1] += string([]byte{c})
 	}
 	return options
+}
+
+func TestJavaTrustIsOneFileForOneSetOfRoots(t *testing.T) {
+	cert := func(text string) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(text)}))
+	}
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("key")}))
+	for _, c := range []struct {
+		name, roots string
+		want        uint32 // certificates
+	}{
+		{"no roots", "", 0},
+		{"text around the certificates", "# one\n" + cert("a") + "# two\n" + cert("b"), 2},
+		{"what is no certificate", key + cert("a"), 1},
+		{"text that is no PEM", "-----BEGIN", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := javaTrust([]byte(c.roots))
+			if n := binary.BigEndian.Uint32(got[8:]); n != c.want {
+				t.Errorf("javaTrust(%q) counts %d certificates, want %d", c.roots, n, c.want)
+			}
+			if bytes.Contains(got, []byte("key")) {
+				t.Errorf("javaTrust(%q) has the key", c.roots)
+			}
+			if again := javaTrust([]byte(c.roots)); !bytes.Equal(got, again) {
+				t.Errorf("javaTrust(%q) made two different files", c.roots)
+			}
+		})
+	}
+}
+
+func BenchmarkJavaTrust(b *testing.B) {
+	roots := bytes.Repeat(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: make([]byte, 1200)}), 140)
+	b.SetBytes(int64(len(roots)))
+	for b.Loop() {
+		javaTrust(roots)
+	}
 }
 
 func BenchmarkChildEnv(b *testing.B) {

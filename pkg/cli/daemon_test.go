@@ -35,8 +35,9 @@ func (a *awaited) Write(b []byte) (int, error) {
 
 // A moatdProcess is a daemon that is ready.
 type moatdProcess struct {
-	cmd   *exec.Cmd
-	ended chan error
+	cmd     *exec.Cmd
+	ended   chan error
+	stopped bool
 }
 
 // startDaemon starts moatd serve with an environment and returns when it is
@@ -47,7 +48,8 @@ func startDaemon(dir string, env []string, flags ...string) (*moatdProcess, erro
 		return nil, err
 	}
 	out := &awaited{file: log, text: "moatd is ready", found: make(chan struct{})}
-	d := &moatdProcess{exec.Command("moatd", append([]string{"serve", "--proxy-addr", "127.0.0.1:0"}, flags...)...), make(chan error, 1)}
+	args := append([]string{"serve", "--proxy-addr", "127.0.0.1:0"}, flags...)
+	d := &moatdProcess{cmd: exec.Command("moatd", args...), ended: make(chan error, 1)}
 	d.cmd.Env, d.cmd.Stderr = env, out
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
@@ -63,11 +65,16 @@ func startDaemon(dir string, env []string, flags ...string) (*moatdProcess, erro
 	}
 }
 
-// stop ends the daemon and waits for it.
+// stop ends the daemon and waits for it. One that was stopped before is fine, one
+// that has ended by itself is not.
 func (d *moatdProcess) stop(sig syscall.Signal) error {
-	if err := d.cmd.Process.Signal(sig); err != nil {
-		return nil // ended before
+	if err := d.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
 	}
+	if d.stopped {
+		return nil
+	}
+	d.stopped = true
 	select {
 	case err := <-d.ended:
 		if sig == syscall.SIGKILL {

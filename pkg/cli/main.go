@@ -136,6 +136,12 @@ func (a *app) configure() error {
 	return err
 }
 
-// client returns a client of the daemon. Its first call starts the daemon where
+// client returns a client of the daemon, at the socket of one that is running,
+// else at the one of the settings. There its first call starts the daemon where
 // a service manager holds the socket.
-func (a *app) client() *daemon.Client { return daemon.NewClient(a.settings.APISocket) }
+func (a *app) client() *daemon.Client {
+	if last, err := daemon.ReadLockFile(a.settings.Home); err == nil && last.IsAlive() {
+		a.settings.APISocket = last.SockPath
+	}
+	return daemon.NewClient(a.settings.APISocket)
+}

@@ -12,7 +12,7 @@ var passed = []os.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
 }
 
-// ending are those of passed that end a command which is not yet started.
+// ending are those of passed that end moat while there is no child.
 var ending = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
 
 // takeSignals takes the signals for the child from now on; stop gives them back.

@@ -85,5 +85,5 @@ func runs(all, degraded int) string {
 	case degraded == 0:
 		return strconv.Itoa(all)
 	}
-	return fmt.Sprintf("%d, of which %d lack a credential; see moat ls", all, degraded)
+	return fmt.Sprintf("%d, %d of them degraded; moat ls says why", all, degraded)
 }

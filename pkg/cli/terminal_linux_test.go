@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +52,43 @@ func TestInterruptOfTheTerminal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A Ctrl-C at the prompt ends moat and leaves a terminal that shows what is
+// typed.
+func TestInterruptOfThePrompt(t *testing.T) {
+	controller, tty := openTerminal(t)
+	p := place{env: []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}}
+	cmd := p.command(t, "grant", "github")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); echoes(t, tty); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("moat grant does not stop the terminal from showing what is typed")
+		}
+	}
+	if _, err := io.WriteString(controller, "half of it\x03"); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if got, want := cmd.ProcessState.ExitCode(), 128+int(syscall.SIGINT); got != want {
+		t.Errorf("moat grant ended with %d, want %d", got, want)
+	}
+	if !echoes(t, tty) {
+		t.Error("the terminal does not show what is typed after moat grant was interrupted")
+	}
+}
+
+func echoes(t *testing.T, tty *os.File) bool {
+	t.Helper()
+	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Lflag&unix.ECHO != 0
 }
 
 // awaitLine reads up to a line that ends in text; what is before it may be an
