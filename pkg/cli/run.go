@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -83,7 +85,8 @@ func (a *app) run(ctx context.Context, f runFlags, args []string) error {
 	if err := writeChildFiles(a.settings.Home); err != nil {
 		return err
 	}
-	child := childEnv{home: a.settings.Home, token: reg.AuthToken, port: reg.ProxyPort, grants: env}
+	_, err = os.Stat(filepath.Join(a.process.UserHome, ".wgetrc"))
+	child := childEnv{home: a.settings.Home, token: reg.AuthToken, port: reg.ProxyPort, grants: env, ownWgetrc: err == nil}
 	return a.child(ctx, program{path, args, child.environ(base)}, signals)
 }
 
