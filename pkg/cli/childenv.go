@@ -16,6 +16,9 @@ type childEnv struct {
 	token  string            // of the run
 	port   int               // of the proxy, on this machine
 	grants map[string]string // the placeholders of the grants
+	// ownWgetrc says that the user has a .wgetrc, which wget would not read
+	// beside ours.
+	ownWgetrc bool
 }
 
 // environ returns base with the variables of the run in place of those of the
@@ -37,18 +40,22 @@ func (c childEnv) environ(base []string) []string {
 }
 
 // proxy returns the variables that name the proxy, in both cases, since clients
-// disagree. NO_PROXY is empty: what it names would go around the rules.
+// disagree, and for tools whose own settings, which would name another, only
+// give way to a variable of theirs. NO_PROXY is empty: what it names would go
+// around the rules.
 func (c childEnv) proxy() map[string]string {
-	url := fmt.Sprintf("http://moat:%s@127.0.0.1:%d", c.token, c.port)
-	set := make(map[string]string)
+	set := map[string]string{"NO_PROXY": "", "no_proxy": ""}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GRPC_PROXY"} {
-		set[name], set[strings.ToLower(name)] = url, url
+		set[name], set[strings.ToLower(name)] = c.url(), c.url()
 	}
-	for _, name := range []string{"NO_PROXY", "no_proxy", "npm_config_noproxy"} {
-		set[name] = ""
+	for _, name := range []string{"PIP_PROXY", "CARGO_HTTP_PROXY", "npm_config_proxy", "npm_config_https_proxy"} {
+		set[name] = c.url()
 	}
 	return set
 }
+
+// url is the proxy with the token of the run.
+func (c childEnv) url() string { return fmt.Sprintf("http://moat:%s@127.0.0.1:%d", c.token, c.port) }
 
 // roots returns the variables that name CA certificates: the bundle for tools
 // that take it in place of their own, our CA alone for those that add it.
@@ -61,7 +68,7 @@ func (c childEnv) roots() map[string]string {
 	for _, name := range []string{
 		"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "AWS_CA_BUNDLE", "GIT_SSL_CAINFO",
 		"CARGO_HTTP_CAINFO", "BUNDLE_SSL_CA_CERT", "NIX_SSL_CERT_FILE", "HTTPLIB2_CA_CERTS",
-		"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+		"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "npm_config_cafile",
 	} {
 		set[name] = config.BundleFile(c.home)
 	}
@@ -71,19 +78,31 @@ func (c childEnv) roots() map[string]string {
 // tools returns the variables of single tools; those that the user may have set
 // too get ours beside the user's.
 func (c childEnv) tools(have func(string) string) map[string]string {
-	n, err := strconv.Atoi(have("GIT_CONFIG_COUNT"))
+	hook, java := "--require="+quoteNode(nodeHookFile(c.home)), strings.Join(javaOptions(c.home, c.port), " ")
+	set := map[string]string{
+		"NODE_USE_ENV_PROXY": "1",
+		"NODE_OPTIONS":       strings.TrimSpace(have("NODE_OPTIONS") + " " + hook),
+		"JAVA_TOOL_OPTIONS":  strings.TrimSpace(have("JAVA_TOOL_OPTIONS") + " " + java),
+	}
+	if !c.ownWgetrc && have("WGETRC") == "" {
+		set["WGETRC"] = wgetrcFile(c.home)
+	}
+	c.git(set, have("GIT_CONFIG_COUNT"))
+	return set
+}
+
+// git adds settings of git's behind the count ones that are there: the proxy
+// once more, since http.proxy of a user goes before HTTPS_PROXY.
+func (c childEnv) git(set map[string]string, count string) {
+	n, err := strconv.Atoi(count)
 	if err != nil || n < 0 {
 		n = 0 // not set, or nothing that git would take
 	}
-	hook, java := "--require="+quoteNode(nodeHookFile(c.home)), strings.Join(javaOptions(c.home, c.port), " ")
-	return map[string]string{
-		"NODE_USE_ENV_PROXY":                  "1",
-		"NODE_OPTIONS":                        strings.TrimSpace(have("NODE_OPTIONS") + " " + hook),
-		"JAVA_TOOL_OPTIONS":                   strings.TrimSpace(have("JAVA_TOOL_OPTIONS") + " " + java),
-		"GIT_CONFIG_COUNT":                    strconv.Itoa(n + 1),
-		fmt.Sprintf("GIT_CONFIG_KEY_%d", n):   "http.proxyAuthMethod",
-		fmt.Sprintf("GIT_CONFIG_VALUE_%d", n): "basic",
+	for _, s := range []struct{ key, value string }{{"http.proxy", c.url()}, {"http.proxyAuthMethod", "basic"}} {
+		set[fmt.Sprintf("GIT_CONFIG_KEY_%d", n)], set[fmt.Sprintf("GIT_CONFIG_VALUE_%d", n)] = s.key, s.value
+		n++
 	}
+	set["GIT_CONFIG_COUNT"] = strconv.Itoa(n)
 }
 
 // quoteNode quotes a path for NODE_OPTIONS, where a space parts options.

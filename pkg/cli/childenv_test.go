@@ -29,8 +29,8 @@ func TestChildEnv(t *testing.T) {
 		},
 		{
 			"nothing goes around the proxy",
-			[]string{"NO_PROXY=localhost", "no_proxy=*", "npm_config_noproxy=*"},
-			map[string]string{"NO_PROXY": "", "no_proxy": "", "npm_config_noproxy": ""},
+			[]string{"NO_PROXY=localhost", "no_proxy=*", "X=y"},
+			map[string]string{"NO_PROXY": "", "no_proxy": ""},
 		},
 		{
 			"tools that replace their roots get the bundle",
@@ -41,6 +41,16 @@ func TestChildEnv(t *testing.T) {
 				"CARGO_HTTP_CAINFO": "/h/ca/bundle.crt", "BUNDLE_SSL_CA_CERT": "/h/ca/bundle.crt", "NIX_SSL_CERT_FILE": "/h/ca/bundle.crt",
 			},
 		},
+		{
+			"tools whose own settings go before HTTPS_PROXY are told too",
+			[]string{"PIP_PROXY=http://corp"},
+			map[string]string{
+				"PIP_PROXY": proxy, "CARGO_HTTP_PROXY": proxy, "npm_config_proxy": proxy, "npm_config_https_proxy": proxy,
+				"npm_config_cafile": "/h/ca/bundle.crt",
+			},
+		},
+		{"wget reads its CA from a file", nil, map[string]string{"WGETRC": "/h/run/wgetrc"}},
+		{"a file for wget of the user's stays", []string{"WGETRC=/mine"}, map[string]string{"WGETRC": "/mine"}},
 		{
 			"tools that add roots get ours alone", nil,
 			map[string]string{"NODE_EXTRA_CA_CERTS": "/h/ca/ca.crt", "DENO_CERT": "/h/ca/ca.crt", "SSL_CERT_DIR": "/h/ca"},
@@ -62,14 +72,15 @@ func TestChildEnv(t *testing.T) {
 			"git's settings of the user's stay",
 			[]string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=a.b", "GIT_CONFIG_VALUE_0=c"},
 			map[string]string{
-				"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "a.b", "GIT_CONFIG_VALUE_0": "c",
-				"GIT_CONFIG_KEY_1": "http.proxyAuthMethod", "GIT_CONFIG_VALUE_1": "basic",
+				"GIT_CONFIG_COUNT": "3", "GIT_CONFIG_KEY_0": "a.b", "GIT_CONFIG_VALUE_0": "c",
+				"GIT_CONFIG_KEY_1": "http.proxy", "GIT_CONFIG_VALUE_1": proxy,
+				"GIT_CONFIG_KEY_2": "http.proxyAuthMethod", "GIT_CONFIG_VALUE_2": "basic",
 			},
 		},
 		{
 			"a count that git would not take is none",
 			[]string{"GIT_CONFIG_COUNT=many"},
-			map[string]string{"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.proxyAuthMethod", "GIT_CONFIG_VALUE_0": "basic"},
+			map[string]string{"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "http.proxy", "GIT_CONFIG_VALUE_1": "basic"},
 		},
 		{"what has nothing to do with it stays", []string{"LANG=C", "X=a=b"}, map[string]string{"LANG": "C", "X": "a=b"}},
 	} {

@@ -20,6 +20,7 @@ var nodeHook []byte
 // The files below the home that variables of the child point to.
 func nodeHookFile(home string) string  { return filepath.Join(home, "run", "nodehook.cjs") }
 func javaTrustFile(home string) string { return filepath.Join(home, "run", "roots.jks") }
+func wgetrcFile(home string) string    { return filepath.Join(home, "run", "wgetrc") }
 
 // writeChildFiles brings the files up to date that children need.
 func writeChildFiles(home string) error {
@@ -36,7 +37,12 @@ func writeChildFiles(home string) error {
 	if err := os.MkdirAll(filepath.Join(home, "run"), 0o700); err != nil {
 		return fmt.Errorf("write files for the command: %w", err)
 	}
-	return errors.Join(replace(nodeHookFile(home), nodeHook), replace(javaTrustFile(home), javaTrust(roots)))
+	wgetrc := fmt.Appendf(nil, "ca_certificate = %s\n", config.BundleFile(home)) // wget with GnuTLS knows no variable for it
+	return errors.Join(
+		replace(nodeHookFile(home), nodeHook),
+		replace(javaTrustFile(home), javaTrust(roots)),
+		replace(wgetrcFile(home), wgetrc),
+	)
 }
 
 // replace writes data to path in one step, since another child may be reading

@@ -11,9 +11,13 @@ import (
 // TestRealClients runs real clients, with no flag of their own that has to do
 // with a proxy, a CA or a credential: the origin sees the credential.
 func TestRealClients(t *testing.T) {
-	repo := bareRepository(t)
+	repo := served(t)
 	o := startOrigin(t, onlyWithSecret(http.FileServer(http.Dir(repo))))
 	p := newPlace(t, o)
+	// A user's own settings for another proxy are not taken.
+	writeFile(t, filepath.Join(filepath.Dir(p.home), ".gitconfig"), "[http]\n\tproxy = http://127.0.0.1:1\n\tsslCAInfo = /dev/null\n")
+	writeFile(t, filepath.Join(filepath.Dir(p.home), ".npmrc"), "https-proxy=http://127.0.0.1:1\ncafile=/dev/null\nfetch-retries=0\nupdate-notifier=false\n")
+	writeFile(t, filepath.Join(filepath.Dir(p.home), ".config", "pip", "pip.conf"), "[global]\nproxy = http://127.0.0.1:1\ncert = /dev/null\nretries = 0\n")
 	url := "https://" + o.secure + "/HEAD"
 	for _, client := range []struct {
 		name, program string
@@ -25,6 +29,9 @@ func TestRealClients(t *testing.T) {
 		{"git ls-remote of a dumb HTTP repository", "git", []string{"ls-remote", "https://" + o.secure + "/"}, "refs/heads/main"},
 		{"node fetch", "node", []string{"-e", `fetch(process.argv[1]).then(r => r.text()).then(console.log)`, url}, "ref: refs/heads/"},
 		{"python3 urllib", "python3", []string{"-c", "import sys, urllib.request as u\nprint(u.urlopen(sys.argv[1]).read())", url}, "ref: refs/heads/"},
+		{"wget", "wget", []string{"-q", "-O", "-", url}, "ref: refs/heads/"},
+		{"npm", "npm", []string{"view", "demo", "version", "--registry", "https://" + o.secure + "/"}, "1.2.3"},
+		{"pip", "pip", []string{"index", "versions", "demo", "--disable-pip-version-check", "--index-url", "https://" + o.secure + "/simple"}, "1.2.3"},
 	} {
 		t.Run(client.name, func(t *testing.T) {
 			if _, err := exec.LookPath(client.program); err != nil {
@@ -57,14 +64,17 @@ func onlyWithSecret(next http.Handler) http.Handler {
 	})
 }
 
-// bareRepository returns a directory that dumb HTTP can serve, with a branch
-// main. Without git it has what the other clients ask for.
-func bareRepository(t *testing.T) string {
+// served returns a directory to be served that is a repository of git's with a
+// branch main, and has a package demo for npm and for pip.
+func served(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "repo.git")
 	id := strings.Repeat("1", 40)
 	for path, text := range map[string]string{
-		"HEAD": "ref: refs/heads/main\n", "info/refs": id + "\trefs/heads/main\n",
+		"HEAD":                   "ref: refs/heads/main\n",
+		"info/refs":              id + "\trefs/heads/main\n",
+		"demo":                   `{"name":"demo","dist-tags":{"latest":"1.2.3"},"versions":{"1.2.3":{"name":"demo","version":"1.2.3"}}}`,
+		"simple/demo/index.html": `<a href="demo-1.2.3-py3-none-any.whl">demo-1.2.3-py3-none-any.whl</a>`,
 	} {
 		writeFile(t, filepath.Join(dir, path), text)
 	}
