@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -98,33 +99,47 @@ func TestOddTokensReachTheirRun(t *testing.T) {
 	}
 }
 
+// roundTrip is a transport without a network.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (fn roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return fn(r) }
+
 func TestARegistrationWaitsForTheNextDaemon(t *testing.T) {
-	var calls atomic.Int64
-	closing := func(w http.ResponseWriter) {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(w, `{"error":"daemon is closing","code":"closing"}`)
-	}
-	c := older(t, func(w http.ResponseWriter, _ *http.Request) {
-		if calls.Add(1) < 3 {
-			closing(w)
-			return
-		}
-		w.WriteHeader(http.StatusCreated)
-		fmt.Fprint(w, `{"auth_token":"t","proxy_port":1,"later":true}`)
-	})
-	res, err := c.RegisterRun(t.Context(), RegisterRequest{RunID: "a"})
-	if err != nil || res.AuthToken != "t" || calls.Load() != 3 {
-		t.Errorf("RegisterRun = %v after %d calls; want success after 3", err, calls.Load())
-	}
-	c = older(t, func(w http.ResponseWriter, _ *http.Request) { closing(w) })
-	ctx, cancel := context.WithTimeout(t.Context(), closingWait/2)
-	defer cancel()
-	if _, err := c.RegisterRun(ctx, RegisterRequest{RunID: "a"}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("RegisterRun with an ended context = %v, want its error", err)
-	}
-	begin := time.Now()
-	if _, err := c.RegisterRun(t.Context(), RegisterRequest{RunID: "a"}); !errors.Is(err, ErrClosing) || time.Since(begin) < closingWait {
-		t.Errorf("RegisterRun = %v after %v, want ErrClosing in the end", err, time.Since(begin))
+	for _, tt := range []struct {
+		name      string
+		closing   int // answers before one that is a success
+		limit     time.Duration
+		want      error
+		wantAfter time.Duration
+	}{
+		{"a daemon that is there", 0, time.Hour, nil, 0},
+		{"one that comes", 3, time.Hour, nil, 3 * closingWait},
+		{"none that comes", 1000, time.Hour, ErrClosing, closingRetries * closingWait},
+		{"a caller who does not wait", 1000, closingWait / 2, context.DeadlineExceeded, closingWait / 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, left := NewClient("unused"), tt.closing
+				c.http.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+					rec := httptest.NewRecorder()
+					if left--; left >= 0 {
+						rec.WriteHeader(http.StatusServiceUnavailable)
+						fmt.Fprint(rec, `{"error":"daemon is closing","code":"closing"}`)
+					} else {
+						rec.WriteHeader(http.StatusCreated)
+						fmt.Fprint(rec, `{"auth_token":"t","proxy_port":1,"later":true}`)
+					}
+					return rec.Result(), nil
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
+				defer cancel()
+				begin := time.Now()
+				_, err := c.RegisterRun(ctx, RegisterRequest{RunID: "a"})
+				if !errors.Is(err, tt.want) || time.Since(begin) != tt.wantAfter {
+					t.Errorf("RegisterRun = %v after %v, want %v after %v", err, time.Since(begin), tt.want, tt.wantAfter)
+				}
+			})
+		})
 	}
 }
 

@@ -19,7 +19,16 @@ import (
 )
 
 // onDisk returns a server whose runs are kept in a fake store.
-func onDisk(t testing.TB, g Granter) (*Server, *Client, *memStore, *logtest.Hook) {
+func onDisk(t *testing.T, g Granter) (*Server, *Client, *memStore) {
+	t.Helper()
+	s, c, disk, _ := onDiskWithLog(t, g)
+	return s, c, disk
+}
+
+// onDiskWithLog does so and returns what the server logs, too.
+//
+//nolint:revive // four results are clearer here than a type for them
+func onDiskWithLog(t *testing.T, g Granter) (*Server, *Client, *memStore, *logtest.Hook) {
 	t.Helper()
 	disk, r := new(memStore), NewRegistryWith(RegistryOptions{Granter: g})
 	log, hook := logtest.NewNullLogger()
@@ -28,7 +37,7 @@ func onDisk(t testing.TB, g Granter) (*Server, *Client, *memStore, *logtest.Hook
 }
 
 func TestWhatWasAnsweredIsOnDisk(t *testing.T) {
-	s, c, disk, _ := onDisk(t, nil)
+	s, c, disk := onDisk(t, nil)
 	ctx := t.Context()
 	res, err := c.RegisterRun(ctx, RegisterRequest{RunID: "a"})
 	if err != nil {
@@ -37,7 +46,7 @@ func TestWhatWasAnsweredIsOnDisk(t *testing.T) {
 	if res.ProxyPort != 19080 || len(res.AuthToken) != 64 {
 		t.Errorf("RegisterRun = port %d, token of %d characters; want 19080, 64", res.ProxyPort, len(res.AuthToken))
 	}
-	if err := c.UpdateRun(ctx, res.AuthToken, "c1"); err != nil {
+	if err = c.UpdateRun(ctx, res.AuthToken, "c1"); err != nil {
 		t.Errorf("UpdateRun = %v", err)
 	}
 	rec, err := decode(disk.runs["a"])
@@ -50,7 +59,7 @@ func TestWhatWasAnsweredIsOnDisk(t *testing.T) {
 }
 
 func TestAStoreThatFailsChangesNothing(t *testing.T) {
-	s, c, disk, hook := onDisk(t, nil)
+	s, c, disk, hook := onDiskWithLog(t, nil)
 	ctx := t.Context()
 	res, err := c.RegisterRun(ctx, RegisterRequest{RunID: "a"})
 	if err != nil {
@@ -110,7 +119,7 @@ func TestRefusedRegistrations(t *testing.T) {
 		{"the token of another run", RegisterRequest{RunID: "a", AuthToken: "token-of-other"}, ErrRunExists, "the token belongs to other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s, c, disk, _ := onDisk(t, newVault(nil))
+			s, c, disk := onDisk(t, newVault(nil))
 			restored(s.Registry(), "taken")
 			s.Registry().RegisterWithToken(NewRunContext("other"), "token-of-other")
 			_, err := c.RegisterRun(t.Context(), tt.req)
@@ -126,7 +135,7 @@ func TestRefusedRegistrations(t *testing.T) {
 
 func TestARunThatRegistersAgainIsReplacedInPlace(t *testing.T) {
 	v := newVault(map[string]string{"github": "s3cret"})
-	s, c, disk, _ := onDisk(t, v)
+	s, c, disk := onDisk(t, v)
 	ctx := t.Context()
 	res, err := c.RegisterRun(ctx, RegisterRequest{RunID: "a", Grants: []string{"github"}})
 	if err != nil {
@@ -175,7 +184,7 @@ func (nonsense) Configure(_ context.Context, _ string, into credential.ProxyConf
 }
 
 func TestAGrantWhoseRulesMakeNoSenseIsRefused(t *testing.T) {
-	s, c, _, _ := onDisk(t, nonsense{})
+	s, c, _ := onDisk(t, nonsense{})
 	_, err := c.RegisterRun(t.Context(), RegisterRequest{RunID: "a", Grants: []string{"odd"}})
 	if !errors.Is(err, ErrGrant) || strings.Contains(err.Error(), "s3cret") || s.Registry().Count() != 0 {
 		t.Errorf("RegisterRun = %v, %d runs live; want ErrGrant and none", err, s.Registry().Count())
@@ -183,7 +192,7 @@ func TestAGrantWhoseRulesMakeNoSenseIsRefused(t *testing.T) {
 }
 
 func TestConcurrentChangesOfOneRunKeepMemoryAndDiskTheSame(t *testing.T) {
-	s, c, disk, _ := onDisk(t, nil)
+	s, c, disk := onDisk(t, nil)
 	p := s.hooks.persister.Load()
 	var wg sync.WaitGroup
 	for w := range 4 {
@@ -220,7 +229,7 @@ func TestConcurrentChangesOfOneRunKeepMemoryAndDiskTheSame(t *testing.T) {
 }
 
 func TestASaveDoesNotUndoARegistrationUnderWay(t *testing.T) {
-	s, _, disk, _ := onDisk(t, nil)
+	s, _, disk := onDisk(t, nil)
 	p := s.hooks.persister.Load()
 	done := p.change()
 	rc := NewRunContext("a")
@@ -242,7 +251,7 @@ func TestASaveDoesNotUndoARegistrationUnderWay(t *testing.T) {
 
 func TestARefreshMissesNoRunThatIsBeingRegistered(t *testing.T) {
 	v := newVault(map[string]string{"github": "old"})
-	s, c, _, _ := onDisk(t, v)
+	s, c, _ := onDisk(t, v)
 	var once sync.Once
 	v.asked = func(string) { // after the registration has looked, before the run is live
 		once.Do(func() {
@@ -260,7 +269,7 @@ func TestARefreshMissesNoRunThatIsBeingRegistered(t *testing.T) {
 }
 
 func TestHooksMayBeSetWhileServing(t *testing.T) {
-	s, c, _, _ := onDisk(t, nil)
+	s, c, _ := onDisk(t, nil)
 	ctx := t.Context()
 	var mu sync.Mutex
 	var got []string
@@ -302,7 +311,7 @@ func TestHooksMayBeSetWhileServing(t *testing.T) {
 	s.SetOnShutdown(nil)
 	s.SetPersister(nil)
 	_, err := c.RegisterRun(ctx, RegisterRequest{RunID: "c", AuthToken: "c"})
-	if err := errors.Join(err, c.UnregisterRun(ctx, "c"), c.Shutdown(ctx)); err != nil {
+	if err = errors.Join(err, c.UnregisterRun(ctx, "c"), c.Shutdown(ctx)); err != nil {
 		t.Errorf("without hooks and persister: %v", err)
 	}
 }
