@@ -103,7 +103,7 @@ func TestRulesOfARun(t *testing.T) {
 		}, "Authorization: v, X-E: e, PLACE -> real, no X-C"},
 		{
 			"a policy that there is not", func(rc *RunContext) { rc.NetworkPolicy = "lax" },
-			`credential-unavailable: the credential for api.example:443 is not available: network policy "lax": write "permissive" or "strict"`,
+			`credential-unavailable: the rules of this run cannot be used: network policy "lax": write "permissive" or "strict"`,
 		},
 		{
 			"a strict policy", func(rc *RunContext) { rc.NetworkPolicy = "strict" },

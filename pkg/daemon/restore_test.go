@@ -171,7 +171,7 @@ func TestRestoreRuns(t *testing.T) {
 			"a run whose rules make no sense",
 			PersistedRun{AuthToken: "t", RunID: "a", NetworkAllow: []string{"*.*"}},
 			0, true,
-			"credential-unavailable: the credential for github.example:443 is not available: allow list: ",
+			"credential-unavailable: the rules of this run cannot be used: allow list: ",
 		},
 		{
 			"a run whose own rules are sealed",
