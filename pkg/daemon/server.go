@@ -32,7 +32,6 @@ type Server struct {
 	http      *http.Server
 	started   time.Time
 	proxyPort atomic.Int64
-	turns     turns
 	hooks     hooks
 	own       ownListener // of Start and Stop
 }
