@@ -65,6 +65,7 @@ func (r *Registry) Register(rc *RunContext) string {
 // that has the token now is replaced.
 func (r *Registry) RegisterWithToken(rc *RunContext, token string) {
 	rc.AuthToken = token
+	rc.registry.Store(r)
 	rc.tell(r.seen)
 	if rc.snap.Load() == nil {
 		rc.publish(nil, nil)
