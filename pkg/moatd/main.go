@@ -74,7 +74,20 @@ func (p Process) serve(opts Options) error {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	opts.Handed, opts.Notify, opts.Hangup = handed, activation.NewNotifier(), hangup
+	opts.Engines = p.engines()
 	return Serve(ctx, opts)
+}
+
+// engines returns where the environment says that container engines are. What
+// is no Unix socket is left to the engine's command, which has the environment.
+func (p Process) engines() daemon.ContainerOptions {
+	opts := daemon.ContainerOptions{RuntimeDir: p.Getenv("XDG_RUNTIME_DIR"), UserHome: p.UserHome}
+	for _, name := range []string{"DOCKER_HOST", "CONTAINER_HOST"} {
+		if path, ok := strings.CutPrefix(p.Getenv(name), "unix://"); ok {
+			opts.Sockets = append(opts.Sockets, path)
+		}
+	}
+	return opts
 }
 
 // options reads flags, environment and config.yaml.

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/store"
 )
@@ -46,6 +47,8 @@ type Options struct {
 	Handed *activation.Handed
 	// Notify tells the supervisor how it goes; nil means nobody.
 	Notify *activation.Notifier
+	// Engines are where container engines are, beside their usual places.
+	Engines daemon.ContainerOptions
 	// Hangup asks to read providers and credentials anew, as SIGHUP does; nil
 	// means never.
 	Hangup <-chan os.Signal

@@ -42,6 +42,7 @@ func (d *parts) tasks() []tasks.Task {
 		{Name: "hangup", Run: d.hangup},
 		{Name: "heal", Run: d.registry.Heal},
 		{Name: "credentials", Run: d.watch},
+		{Name: "liveness", Run: d.liveness},
 	}
 	if len(d.proxies) > 0 {
 		list = append(list, tasks.Task{Name: "proxy", Run: func(ctx context.Context) error {
@@ -54,6 +55,17 @@ func (d *parts) tasks() []tasks.Task {
 		}})
 	}
 	return list
+}
+
+// liveness removes the runs whose containers are gone.
+func (d *parts) liveness(ctx context.Context) error {
+	daemon.NewLivenessCheckerWith(daemon.LivenessOptions{
+		Registry:  d.registry,
+		Checker:   daemon.NewContainerChecker(d.opts.Engines),
+		Persister: d.persister,
+		Log:       d.log,
+	}).Run(ctx)
+	return nil
 }
 
 // watch gives live runs what is granted or revoked, and mends degraded ones.
