@@ -8,13 +8,13 @@ type finding int
 const (
 	running finding = iota
 	gone            // it has ended and is not started again by itself
-	unknown         // it could not be asked about
+	unclear         // it could not be asked about
 )
 
 func findingOf(alive bool, err error) finding {
 	switch {
 	case err != nil:
-		return unknown
+		return unclear
 	case alive:
 		return running
 	}
@@ -45,7 +45,7 @@ type strikes struct {
 // now, and whether its run is to be removed. The strikes of another container
 // count for nothing.
 func (p patience) judge(s strikes, container string, f finding, now time.Time) (strikes, bool) {
-	if f != unknown {
+	if f != unclear {
 		return strikes{}, f == gone
 	}
 	if s.container != container {

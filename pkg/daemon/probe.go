@@ -51,7 +51,7 @@ func (lc *LivenessChecker) due(t target) bool {
 func (lc *LivenessChecker) check(ctx context.Context, list []target, counts func(target) bool) {
 	lc.each(ctx, list, func(t target, alive bool, err error) {
 		f := findingOf(alive, err)
-		if f == unknown && !counts(t) {
+		if f == unclear && !counts(t) {
 			return
 		}
 		switch remove := lc.note(t, f); {
@@ -59,7 +59,7 @@ func (lc *LivenessChecker) check(ctx context.Context, list []target, counts func
 			lc.remove(t, "its container is gone")
 		case remove:
 			lc.remove(t, fmt.Sprintf("its container could not be asked about %d times in a row: %v", checked().limit, err))
-		case f == unknown:
+		case f == unclear:
 			lc.log.WithError(err).WithField("run_id", t.runID).Warn("a container cannot be asked about")
 		}
 	})

@@ -74,7 +74,7 @@ func (p Process) serve(opts Options) error {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	opts.Handed, opts.Notify, opts.Hangup = handed, activation.NewNotifier(), hangup
-	opts.Engines = p.engines()
+	opts.Containers = daemon.NewContainerChecker(p.engines())
 	return Serve(ctx, opts)
 }
 

@@ -47,8 +47,9 @@ type Options struct {
 	Handed *activation.Handed
 	// Notify tells the supervisor how it goes; nil means nobody.
 	Notify *activation.Notifier
-	// Engines are where container engines are, beside their usual places.
-	Engines daemon.ContainerOptions
+	// Containers knows whether the containers of the runs run; nil means that
+	// runs stay until they are unregistered.
+	Containers daemon.ContainerChecker
 	// Hangup asks to read providers and credentials anew, as SIGHUP does; nil
 	// means never.
 	Hangup <-chan os.Signal

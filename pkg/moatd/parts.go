@@ -146,6 +146,7 @@ func (d *parts) restore(ctx context.Context) error {
 	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add})
 	sealer := credential.NewSealer(d.key, purposeRuns)
 	d.persister = daemon.NewStorePersister(d.store, sealer, d.registry)
+	d.importOld(ctx)
 	done, err := d.persister.Restore(ctx)
 	if err != nil {
 		d.problem("", err.Error())
@@ -165,6 +166,17 @@ func (d *parts) restore(ctx context.Context) error {
 		Reload:    d.reload,
 	})
 	return d.makeProxy()
+}
+
+// importOld brings along what an older program left in the home directory.
+func (d *parts) importOld(ctx context.Context) {
+	done := daemon.Import{Home: d.opts.Settings.Home, Runs: d.persister}.Run(ctx)
+	for _, problem := range done.Problems {
+		d.problem("", problem.Error())
+	}
+	if done.Runs > 0 || done.Agents > 0 {
+		d.log.WithFields(logrus.Fields{"runs": done.Runs, "agents": done.Agents}).Info("imported what an older moatd left")
+	}
 }
 
 // known returns what the user should know now.

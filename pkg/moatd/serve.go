@@ -42,12 +42,14 @@ func (d *parts) tasks() []tasks.Task {
 		{Name: "hangup", Run: d.hangup},
 		{Name: "heal", Run: d.registry.Heal},
 		{Name: "credentials", Run: d.watch},
-		{Name: "liveness", Run: d.liveness},
 	}
 	if len(d.proxies) > 0 {
 		list = append(list, tasks.Task{Name: "proxy", Run: func(ctx context.Context) error {
 			return d.proxy.Serve(ctx, d.proxies...)
 		}})
+	}
+	if d.opts.Containers != nil {
+		list = append(list, tasks.Task{Name: "liveness", Run: d.liveness})
 	}
 	if idle := d.opts.Settings.IdleExit; idle > 0 {
 		list = append(list, tasks.Task{Name: "idle", Run: func(ctx context.Context) error {
@@ -61,7 +63,7 @@ func (d *parts) tasks() []tasks.Task {
 func (d *parts) liveness(ctx context.Context) error {
 	daemon.NewLivenessCheckerWith(daemon.LivenessOptions{
 		Registry:  d.registry,
-		Checker:   daemon.NewContainerChecker(d.opts.Engines),
+		Checker:   d.opts.Containers,
 		Persister: d.persister,
 		Log:       d.log,
 	}).Run(ctx)
