@@ -46,7 +46,7 @@ type kept struct {
 	// and that its grants do not find again.
 	Unkept bool `json:"unkept,omitempty"`
 
-	newer unknown // what a newer daemon wrote beside all this
+	Newer unknown `json:"-"` // what a newer daemon wrote beside all this
 }
 
 // encode returns the record of rc. Without a sealer it leaves out what the run
@@ -105,7 +105,7 @@ func decode(val []byte) (record, error) {
 	if rec.AuthToken == "" || rec.RunID == "" {
 		return rec, errors.New("the record has no token or no run id")
 	}
-	rec.newer = unknownIn[record](val)
+	rec.Newer = unknownIn[record](val)
 	return rec, nil
 }
 
@@ -116,7 +116,7 @@ func (rec *record) run(s Sealer) *RunContext {
 	rc := NewRunContext(rec.RunID)
 	rc.AuthToken, rc.ContainerID, rc.Grants = rec.AuthToken, rec.ContainerID, rec.Grants
 	rc.MCPServers, rc.AWSConfig, rc.TransformerSpecs = rec.MCPServers, rec.AWSConfig, rec.TransformerSpecs
-	rc.NetworkPolicy, rc.NetworkAllow, rc.newer = rec.NetworkPolicy, rec.NetworkAllow, rec.newer
+	rc.NetworkPolicy, rc.NetworkAllow, rc.newer = rec.NetworkPolicy, rec.NetworkAllow, rec.Newer
 	if !rec.RegisteredAt.IsZero() {
 		rc.RegisteredAt = rec.RegisteredAt
 	}
