@@ -101,10 +101,14 @@ func TestRulesOfARun(t *testing.T) {
 			rc.SetTokenSubstitution("api.example", "PLACE", "real")
 			rc.AddResponseTransformer("api.example", nil)
 		}, "Authorization: v, X-E: e, PLACE -> real, no X-C"},
-		{"a policy that there is not", func(rc *RunContext) { rc.NetworkPolicy = "lax" },
-			`credential-unavailable: the credential for api.example:443 is not available: network policy "lax": write "permissive" or "strict"`},
-		{"a strict policy", func(rc *RunContext) { rc.NetworkPolicy = "strict" },
-			"network-policy: api.example:443 is on no allow list of this run, whose network policy is strict"},
+		{
+			"a policy that there is not", func(rc *RunContext) { rc.NetworkPolicy = "lax" },
+			`credential-unavailable: the rules of this run cannot be used: network policy "lax": write "permissive" or "strict"`,
+		},
+		{
+			"a strict policy", func(rc *RunContext) { rc.NetworkPolicy = "strict" },
+			"network-policy: api.example:443 is on no allow list of this run, whose network policy is strict",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, registered := range []bool{false, true} {

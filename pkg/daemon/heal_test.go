@@ -113,7 +113,9 @@ func TestRefresh(t *testing.T) {
 		{"one that was revoked degrades it, for its hosts alone", map[string]string{"github": "old"}, []string{"github"}, "", lacks, "as it is", 1},
 		{
 			"a grant of an unknown provider refuses everything",
-			map[string]string{"github": "old"}, []string{"github", "odd"}, "new",
+			map[string]string{"github": "old"},
+			[]string{"github", "odd"},
+			"new",
 			"credential-unavailable: the credential for github.example:443 is not available: grant odd: no credential; run `moat grant odd`",
 			"credential-unavailable: the credential for other.example:443 is not available: grant odd: no credential; run `moat grant odd`", 1,
 		},

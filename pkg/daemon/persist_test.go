@@ -70,7 +70,8 @@ func TestLoad(t *testing.T) {
 		{"an array of none", `[]`, nil, ""},
 		{"unknown fields", `[{"auth_token":"ta","run_id":"a","later":{"x":1}}]`, []string{"a"}, ""},
 		{
-			"bad records beside a good one", `[{"run_id":"no-token"},7,{"auth_token":"ta","run_id":"a"},{"auth_token":"tb"}]`, []string{"a"},
+			"bad records beside a good one", `[{"run_id":"no-token"},7,{"auth_token":"ta","run_id":"a"},{"auth_token":"tb"}]`,
+			[]string{"a"},
 			"run no-token: the record has no token or no run id\nrun number 2: the record is no JSON of a run\nrun number 4: the record has no token or no run id",
 		},
 		{"JSON of a newer program", `{"version":2,"runs":[{"auth_token":"ta","run_id":"a"}]}`, nil, "read the runs: the file has version 2, written by a newer program"},

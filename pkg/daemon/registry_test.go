@@ -129,16 +129,22 @@ func TestReservations(t *testing.T) {
 	}{
 		{"a new run", func(*Registry) {}, "a", "ta", ""},
 		{"a run that registers again", func(r *Registry) { r.RegisterWithToken(run("a", ""), "ta") }, "a", "ta", ""},
-		{"the id of a live run", func(r *Registry) { r.RegisterWithToken(run("a", ""), "t1") }, "a", "ta",
-			"run exists: a is registered under another token; unregister it first, or choose another id"},
-		{"the id of a run on its way", func(r *Registry) { _ = r.reserve(run("a", "t1")) }, "a", "ta",
-			"run exists: a is registered under another token; unregister it first, or choose another id"},
+		{
+			"the id of a live run", func(r *Registry) { r.RegisterWithToken(run("a", ""), "t1") }, "a", "ta",
+			"run exists: a is registered under another token; unregister it first, or choose another id",
+		},
+		{
+			"the id of a run on its way", func(r *Registry) { _ = r.reserve(run("a", "t1")) }, "a", "ta",
+			"run exists: a is registered under another token; unregister it first, or choose another id",
+		},
 		{"the id of a run that did not come", func(r *Registry) {
 			_ = r.reserve(run("a", "t1"))
 			r.release(run("a", "t1"))
 		}, "a", "ta", ""},
-		{"the token of another run", func(r *Registry) { r.RegisterWithToken(run("b", ""), "ta") }, "a", "ta",
-			"run exists: the token belongs to b"},
+		{
+			"the token of another run", func(r *Registry) { r.RegisterWithToken(run("b", ""), "ta") }, "a", "ta",
+			"run exists: the token belongs to b",
+		},
 		{"an id that two tokens had, of which one is left", func(r *Registry) {
 			r.RegisterWithToken(run("a", ""), "t1")
 			r.RegisterWithToken(run("a", ""), "t2")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/moatd/moatd/pkg/internal/drain"
 	"github.com/moatd/moatd/pkg/internal/logging"
 )
 
@@ -33,6 +34,7 @@ type Server struct {
 	started   time.Time
 	proxyPort atomic.Int64
 	hooks     hooks
+	conns     drain.Conns
 	own       ownListener // of Start and Stop
 }
 
@@ -70,18 +72,18 @@ func (s *Server) Registry() *Registry { return s.opts.Registry }
 // requests in flight end and returns nil. It can be called once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- s.http.Serve(ln) }()
+	go func() { ended <- s.http.Serve(s.conns.Track(ln)) }()
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
+	_ = ln.Close() // what it says comes from Accept too
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), apiDrainLimit)
 	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close() // cuts what did not end in time; there is no more to do about it
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+	s.conns.Arrive(ctx, func() { s.http.SetKeepAlivesEnabled(false) })
+	_ = s.http.Close() // cuts what did not end in time; there is no more to do about it
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
