@@ -12,7 +12,8 @@ const (
 	// arrivalGrace is how long a client that was accepted may take to send its
 	// CONNECT, and the request in its tunnel, once Serve is to end. From the
 	// Shutdown of a server on, net/http drops what it reads.
-	arrivalGrace = 5 * time.Second
+	arrivalGrace   = 5 * time.Second
+	closeIdleEvery = 50 * time.Millisecond
 	// cutGrace is how long a request whose connection was cut may take to end.
 	cutGrace = time.Second
 )
@@ -62,11 +63,7 @@ func start(ctx context.Context, end func(), loops ...func() error) (wait func() 
 func (p *Proxy) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, p.opts.DrainLimit)
 	defer cancel()
-	p.tunnels.CloseIdle()
-	p.plain.SetKeepAlivesEnabled(false)
-	arriving, cancel := context.WithTimeout(limited, arrivalGrace)
-	defer cancel()
-	p.conns.open.wait(arriving)
+	p.arrive(limited)
 	_ = p.plain.Shutdown(limited) // an error means that the limit is reached;
 	_ = p.tunnels.Shutdown(limited)
 	if !p.conns.open.wait(limited) { // what is left then is cut
@@ -76,6 +73,21 @@ func (p *Proxy) drain(ctx context.Context) {
 	defer cancel()
 	p.exchanges.wait(graced) // for their lines in the log
 	p.upstream.closeIdle()
+}
+
+// arrive serves each connection once more, until there is none or they have had
+// their time. net/http overlooks those that become idle just now, so they are
+// looked for again and again.
+func (p *Proxy) arrive(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, arrivalGrace)
+	defer cancel()
+	for none := false; !none && ctx.Err() == nil; {
+		p.tunnels.CloseIdle()
+		p.plain.SetKeepAlivesEnabled(false)
+		pause, cancel := context.WithTimeout(ctx, closeIdleEvery)
+		none = p.conns.open.wait(pause)
+		cancel()
+	}
 }
 
 // Open returns how many connections of clients are open.
