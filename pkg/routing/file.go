@@ -50,7 +50,7 @@ func (f file) DeleteRoutes(agent string) error {
 
 // Routes implements [Store]; without a file there are none. It creates nothing.
 func (f file) Routes() (recs []store.Record, err error) {
-	if _, err := os.Stat(f.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err = os.Stat(f.path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	err = f.with(func(st *store.Store) error {
@@ -63,7 +63,8 @@ func (f file) Routes() (recs []store.Record, err error) {
 // Import takes over routes.json of an older program in dir, if there is one, and
 // renames it to routes.json.imported. It is an object of agents, each an object
 // of addresses by service. Agents that are in the table already stay as they
-// are. The error names those that make no routes; the others are there.
+// are. The error names those that make no routes; the others are there. Where the
+// table could not be written, the file keeps its name, for the next start.
 func (t *RouteTable) Import(dir string) error {
 	path := filepath.Join(dir, "routes.json")
 	data, err := os.ReadFile(path)
@@ -82,7 +83,11 @@ func (t *RouteTable) Import(dir string) error {
 		if _, have := t.Agent(name); have {
 			continue
 		}
-		if err := t.Add(name, agents[name]); err != nil {
+		err := t.Add(name, agents[name])
+		if err != nil && !errors.Is(err, ErrInvalid) {
+			return fmt.Errorf("take over the old routes: %w", err)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("old routes of %.100q: %w", name, err))
 		}
 	}
