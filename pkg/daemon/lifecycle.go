@@ -107,5 +107,6 @@ func (s *Server) dismiss(token string) (runID string, last bool, err error) {
 		return "", false, err
 	}
 	reg.Unregister(token)
+	s.dropRoutes(rc.RunID)
 	return rc.RunID, reg.Count() == 0, nil
 }

@@ -33,6 +33,7 @@ type Server struct {
 	turns     turns
 	hooks     hooks
 	own       ownListener // of Start and Stop
+	routing   routeParts
 }
 
 const (
@@ -94,6 +95,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("POST /v1/runs", handle(lg, http.StatusCreated, s.register))
 	mux.Handle("PATCH /v1/runs/{token}", handle(lg, http.StatusNoContent, s.update))
 	mux.Handle("DELETE /v1/runs/{token}", handle(lg, http.StatusNoContent, s.unregister))
+	s.handleRoutes(mux)
 	mux.Handle("POST /v1/reload", handle(lg, http.StatusNoContent, s.reload))
 	mux.Handle("POST /v1/shutdown", handle(lg, http.StatusOK, s.shutdown))
 	return mux
@@ -106,6 +108,7 @@ func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 	h := HealthResponse{
 		PID:          pid(),
 		ProxyPort:    int(s.proxyPort.Load()),
+		RoutingPort:  int(s.routing.port.Load()),
 		RunCount:     s.opts.Registry.Count(),
 		StartedAt:    s.started.Format(time.RFC3339),
 		Commit:       BuildCommit,

@@ -39,6 +39,7 @@ type parts struct {
 	server    *daemon.Server
 	proxy     *proxy.Proxy
 	api       net.Listener
+	routes    routes
 	proxies   []net.Listener // none if the port is taken and the API goes on alone
 }
 
@@ -147,6 +148,7 @@ func (d *parts) restore(ctx context.Context) error {
 	sealer := credential.NewSealer(d.key, purposeRuns)
 	d.persister = daemon.NewStorePersister(d.store, sealer, d.registry)
 	done, err := d.persister.Restore(ctx)
+	runsKept := err == nil
 	if err != nil {
 		d.problem("", err.Error())
 	}
@@ -164,7 +166,7 @@ func (d *parts) restore(ctx context.Context) error {
 		Problems:  d.known,
 		Reload:    d.reload,
 	})
-	return d.makeProxy()
+	return errors.Join(d.makeProxy(), d.restoreRoutes(runsKept))
 }
 
 // known returns what the user should know now.

@@ -42,10 +42,16 @@ func (d *parts) tasks() []tasks.Task {
 		{Name: "hangup", Run: d.hangup},
 		{Name: "heal", Run: d.registry.Heal},
 		{Name: "credentials", Run: d.watch},
+		{Name: "routes", Run: d.watchRoutes},
 	}
 	if len(d.proxies) > 0 {
 		list = append(list, tasks.Task{Name: "proxy", Run: func(ctx context.Context) error {
 			return d.proxy.Serve(ctx, d.proxies...)
+		}})
+	}
+	if len(d.routes.listeners) > 0 {
+		list = append(list, tasks.Task{Name: "routing", Run: func(ctx context.Context) error {
+			return d.routes.router.Serve(ctx, d.routes.listeners...)
 		}})
 	}
 	if idle := d.opts.Settings.IdleExit; idle > 0 {

@@ -12,9 +12,9 @@ import (
 // clients are the open connections, also those that net/http has handed over
 // and forgotten. The zero value has none.
 type clients struct {
-	tally
-	mu   sync.Mutex
-	open map[*client]struct{} // guarded by mu
+	alive tally
+	mu    sync.Mutex
+	open  map[*client]struct{} // guarded by mu
 }
 
 // A client is an open connection, of which the first byte may have been read.
@@ -59,7 +59,7 @@ func note(conn net.Conn, state http.ConnState) {
 // add makes conn one of the clients until it is closed.
 func (cs *clients) add(conn net.Conn) *client {
 	c := &client{Conn: conn, all: cs}
-	cs.tally.add()
+	cs.alive.add()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.open == nil {
@@ -76,7 +76,7 @@ func (cs *clients) remove(c *client) {
 	delete(cs.open, c)
 	cs.mu.Unlock()
 	if open {
-		cs.done()
+		cs.alive.done()
 	}
 }
 

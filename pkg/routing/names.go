@@ -10,7 +10,7 @@ import (
 
 // ErrInvalid is in the tree of the errors about a name or an address that makes
 // no route.
-var ErrInvalid = errors.New("no route")
+var ErrInvalid = errors.New("bad route")
 
 // maxLabel is the limit of RFC 1035, section 2.3.4, in bytes.
 const maxLabel = 63

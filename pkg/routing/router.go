@@ -101,4 +101,4 @@ func (rt *Router) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 }
 
 // Open returns how many connections of clients are open.
-func (rt *Router) Open() int { return rt.clients.count() }
+func (rt *Router) Open() int { return rt.clients.alive.count() }

@@ -60,9 +60,9 @@ func (rt *Router) drain(ctx context.Context) {
 	rt.clients.close(func(c *client) bool { return c.stage.Load() == stageIdle })
 	arriving, cancel := context.WithTimeout(limited, arrivalGrace)
 	defer cancel()
-	rt.clients.wait(arriving)
-	_ = rt.server.Shutdown(limited) // an error means that the limit is reached;
-	if !rt.clients.wait(limited) {  // what is left then is cut
+	rt.clients.alive.wait(arriving)
+	_ = rt.server.Shutdown(limited)      // an error means that the limit is reached;
+	if !rt.clients.alive.wait(limited) { // what is left then is cut
 		cut := rt.clients.close(func(*client) bool { return true })
 		rt.opts.Log.WithField("cut", cut).Warn("routing: drain limit reached: connections cut")
 	}
