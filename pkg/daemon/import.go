@@ -25,9 +25,10 @@ var errNonsense = errors.New("the file is damaged")
 // is renamed to FILE.damaged. No file is ever overwritten or removed.
 type Import struct {
 	Home string        // required
-	Runs *RunPersister // gets the runs; required
+	Runs *RunPersister // gets the runs; nil leaves them and the lock for another time
 	// Routes gets the services of each agent, by name their addresses, and
-	// returns nil when they are durable; nil leaves the file for another time.
+	// returns nil when they are durable. What it returns [ErrBadRequest] for is
+	// left out; any other error leaves the file for another time, as nil does.
 	Routes func(agent string, services map[string]string) error
 }
 
@@ -45,11 +46,15 @@ type Imported struct {
 func (im Import) Run(ctx context.Context) Imported {
 	var done Imported
 	if old, err := readOldLock(im.Home); err == nil && old.serves(ctx) {
-		done.Problems = append(done.Problems, fmt.Errorf("process %d, an older daemon, still serves %s; its runs are imported when it has ended", old.PID, im.Home))
+		if im.Runs != nil { // told once
+			done.Problems = append(done.Problems, fmt.Errorf("process %d, an older daemon, still serves %s; its runs are imported when it has ended", old.PID, im.Home))
+		}
 		return done
 	}
-	done.file(filepath.Join(im.Home, oldLock), im.lock)
-	done.file(filepath.Join(im.Home, oldRuns), im.runs)
+	if im.Runs != nil {
+		done.file(filepath.Join(im.Home, oldRuns), im.runs)
+		done.file(filepath.Join(im.Home, oldLock), im.lock)
+	}
 	if im.Routes != nil {
 		done.file(filepath.Join(im.Home, oldRoutes), im.routes)
 	}

@@ -2,7 +2,10 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/moatd/moatd/pkg/internal/store"
 )
@@ -80,11 +83,16 @@ func (im Import) routes(data []byte, done *Imported) error {
 	if err != nil {
 		return err
 	}
-	for agent, services := range agents {
-		if err := im.Routes(agent, services); err != nil {
-			return fmt.Errorf("the routes of %s: %w", agent, err)
+	for _, agent := range slices.Sorted(maps.Keys(agents)) {
+		err := im.Routes(agent, agents[agent])
+		switch {
+		case errors.Is(err, ErrBadRequest):
+			done.Problems = append(done.Problems, fmt.Errorf("import the routes of %.100q: %w", agent, err))
+		case err != nil:
+			return fmt.Errorf("the routes of %.100q: %w", agent, err)
+		default:
+			done.Agents++
 		}
-		done.Agents++
 	}
 	return nil
 }

@@ -81,6 +81,7 @@ func (s *Server) unregister(r *http.Request, _ empty) (empty, error) {
 		return empty{}, err
 	}
 	s.opts.Log.WithFields(logrus.Fields{"run_id": rc.RunID, logging.FieldMessageID: logging.MessageIDRunRemoved}).Info("run removed")
+	s.dropRoutes(rc.RunID)
 	s.hooks.callWith(&s.hooks.unregister, rc.RunID)
 	if last {
 		s.hooks.call(&s.hooks.empty)

@@ -63,6 +63,7 @@ type Options struct {
 
 // Addresses are where a daemon listens.
 type Addresses struct {
-	API   string // path of the Unix socket
-	Proxy string // host:port, "" if the proxy could not listen
+	API     string // path of the Unix socket
+	Proxy   string // host:port, "" if the proxy could not listen
+	Routing string // host:port, "" if the routes are not served
 }

@@ -39,6 +39,7 @@ type parts struct {
 	server    *daemon.Server
 	proxy     *proxy.Proxy
 	api       net.Listener
+	routes    routes
 	proxies   []net.Listener // none if the port is taken and the API goes on alone
 }
 
@@ -153,8 +154,9 @@ func (d *parts) restore(ctx context.Context) error {
 	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add})
 	sealer := credential.NewSealer(d.key, purposeRuns)
 	d.persister = daemon.NewStorePersister(d.store, sealer, d.registry)
-	d.importOld(ctx)
+	d.importOld(ctx, daemon.Import{Runs: d.persister})
 	done, err := d.persister.Restore(ctx)
+	runsKept := err == nil
 	if err != nil {
 		d.problem("", err.Error())
 	}
@@ -172,18 +174,7 @@ func (d *parts) restore(ctx context.Context) error {
 		Problems:  d.known,
 		Reload:    func(ctx context.Context) error { d.reload(ctx); return nil },
 	})
-	return d.makeProxy()
-}
-
-// importOld brings along what an older program left in the home directory.
-func (d *parts) importOld(ctx context.Context) {
-	done := daemon.Import{Home: d.opts.Settings.Home, Runs: d.persister}.Run(ctx)
-	for _, problem := range done.Problems {
-		d.problem("", problem.Error())
-	}
-	if done.Runs > 0 || done.Agents > 0 {
-		d.log.WithFields(logrus.Fields{"runs": done.Runs, "agents": done.Agents}).Info("imported what an older moatd left")
-	}
+	return errors.Join(d.makeProxy(), d.restoreRoutes(ctx, runsKept))
 }
 
 // known returns what the user should know now.

@@ -41,6 +41,7 @@ func (d *parts) tasks() []tasks.Task {
 		{Name: "hangup", Run: d.hangup},
 		{Name: "heal", Run: d.registry.Heal},
 		{Name: "credentials", Run: d.watch},
+		{Name: "routes", Run: d.watchRoutes},
 	}
 	if len(d.proxies) > 0 {
 		list = append(list, tasks.Task{Name: "proxy", Run: func(ctx context.Context) error {
@@ -49,6 +50,11 @@ func (d *parts) tasks() []tasks.Task {
 	}
 	if d.opts.Containers != nil {
 		list = append(list, tasks.Task{Name: "liveness", Run: d.liveness})
+	}
+	if len(d.routes.listeners) > 0 {
+		list = append(list, tasks.Task{Name: "routing", Run: func(ctx context.Context) error {
+			return d.routes.router.Serve(ctx, d.routes.listeners...)
+		}})
 	}
 	if idle := d.opts.Settings.IdleExit; idle > 0 {
 		list = append(list, tasks.Task{Name: "idle", Run: func(ctx context.Context) error {
