@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/moatd/moatd/pkg/config"
 )
 
 // EnsureRunning returns a client of the daemon of the home directory dir, which
@@ -63,7 +65,7 @@ func ensure(ctx context.Context, l launch) (*Client, error) {
 			return nil, err
 		}
 		c, err := child.wait(ctx)
-		if !errors.Is(err, errBusy) || !pause(ctx, busyPause) {
+		if !errors.Is(err, errBusy) || !held(config.Database(l.home)) || !pause(ctx, busyPause) {
 			return c, err
 		}
 	}

@@ -35,6 +35,17 @@ func flock(f *os.File) error {
 	return errors.Join(err, failed)
 }
 
+// held reports whether another process has the lock on a file, as a daemon has
+// on its database.
+func held(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // and with it the lock
+	return errors.Is(flock(f), errHeld)
+}
+
 // launch says how to start a daemon.
 type launch struct {
 	home string // directory of all state
@@ -115,11 +126,11 @@ func (s *started) openLog() (*os.File, error) {
 	return f, nil
 }
 
-// exitBusy is how moatd ends when another has the home or the socket.
+// exitBusy is how moatd ends when another has the home, the socket or the port.
 const exitBusy = 75
 
 // errBusy reports a daemon that ended so.
-var errBusy = errors.New("another moatd has the directory, and does not answer")
+var errBusy = errors.New("it ended before it was ready")
 
 // wait waits until the daemon answers.
 func (s *started) wait(ctx context.Context) (*Client, error) {
@@ -129,8 +140,7 @@ func (s *started) wait(ctx context.Context) (*Client, error) {
 		}
 		select {
 		case err := <-s.ended:
-			exit, ok := errors.AsType[*exec.ExitError](err)
-			if ok && exit.ExitCode() == exitBusy {
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == exitBusy {
 				return nil, fmt.Errorf("%w: %s", errBusy, s.lastWords())
 			}
 			return nil, fmt.Errorf("it ended before it was ready: %v: %s", err, s.lastWords())
