@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 // runs stores the runs of an older program, all of them or none. A run that is
 // there already is newer than the file.
 func (im Import) runs(data []byte, done *Imported) error {
-	found, err := legacyRecords(data)
+	found, err := legacyRecords(bytes.TrimSpace(data))
 	if err != nil {
 		return err
 	}
