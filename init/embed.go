@@ -25,7 +25,7 @@ const packagedCommand = "ExecStart=/usr/bin/moatd "
 // UnitNames returns the names of the systemd units, in the order in which to
 // install and enable them: sockets first, since they start the service.
 func UnitNames() []string {
-	return []string{"moatd.socket", "moatd-proxy.socket", "moatd.service"}
+	return []string{"moatd.socket", "moatd-proxy.socket", "moatd-routing.socket", "moatd.service"}
 }
 
 // Unit returns the text of the systemd unit called name, one of [UnitNames],

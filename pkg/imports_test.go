@@ -26,14 +26,15 @@ var mayImport = map[string][]string{
 		"github.com/spf13/cobra", "golang.org/x/term",
 	},
 	"pkg/moatd": {
-		"config", "credential", "daemon", "proxy", "internal/activation", "internal/grants", "internal/hosts",
+		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/grants", "internal/hosts",
 		"internal/logging", "internal/pki", "internal/store", "internal/tasks", logrus,
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd"},
 	"pkg/daemon": {
-		"config", "credential", "proxy", "internal/activation", "internal/drain", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
+		"config", "credential", "proxy", "routing", "internal/activation", "internal/drain", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
 	"pkg/proxy":      {"internal/drain", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
+	"pkg/routing":    {"internal/hosts", "internal/store", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
 	"pkg/config":     {yaml},
 

@@ -19,14 +19,15 @@ const (
 
 // Settings are the checked settings of a daemon. Every path is absolute.
 type Settings struct {
-	Home       string        // directory of all state
-	APISocket  string        // path of the management socket, unless a supervisor hands one over
-	ProxyAddr  string        // ip:port of the proxy, unless a supervisor hands one over; port 0 picks one
-	IdleExit   time.Duration // exit after so long without runs; 0 means never
-	DrainLimit time.Duration // how long requests in flight may last after SIGTERM
-	LogFormat  string        // "auto", "text", "json" or "journal"
-	UpstreamCA string        // PEM file of further roots for upstreams; "" means the system's alone
-	RefuseAt   RefuseAt      // where a refused CONNECT is answered
+	Home        string        // directory of all state
+	APISocket   string        // path of the management socket, unless a supervisor hands one over
+	ProxyAddr   string        // ip:port of the proxy, unless a supervisor hands one over; port 0 picks one
+	RoutingAddr string        // ip:port of the routes, unless a supervisor hands one over; port 0 picks one; "" serves none
+	IdleExit    time.Duration // exit after so long without runs; 0 means never
+	DrainLimit  time.Duration // how long requests in flight may last after SIGTERM
+	LogFormat   string        // "auto", "text", "json" or "journal"
+	UpstreamCA  string        // PEM file of further roots for upstreams; "" means the system's alone
+	RefuseAt    RefuseAt      // where a refused CONNECT is answered
 }
 
 // Defaults returns the settings of a daemon whose user set nothing. runtimeDir
@@ -37,25 +38,27 @@ func Defaults(home, runtimeDir string) Settings {
 		socket = filepath.Join(runtimeDir, "moat", "moatd.sock")
 	}
 	return Settings{
-		Home:       home,
-		APISocket:  socket,
-		ProxyAddr:  "127.0.0.1:19080",
-		IdleExit:   30 * time.Minute,
-		DrainLimit: 25 * time.Second, // below TimeoutStopSec= of the unit, 35 s
-		LogFormat:  "auto",
-		RefuseAt:   RefuseAtRequest,
+		Home:        home,
+		APISocket:   socket,
+		ProxyAddr:   "127.0.0.1:19080",
+		RoutingAddr: "127.0.0.1:8080",
+		IdleExit:    30 * time.Minute,
+		DrainLimit:  25 * time.Second, // below TimeoutStopSec= of the unit, 35 s
+		LogFormat:   "auto",
+		RefuseAt:    RefuseAtRequest,
 	}
 }
 
 // setters has, for each key of config.yaml, what its text does to the settings.
 var setters = map[string]func(*Settings, string) error{
-	"api_socket":  func(s *Settings, v string) error { return setPath(&s.APISocket, v) },
-	"proxy_addr":  setProxyAddr,
-	"idle_exit":   func(s *Settings, v string) error { return setDuration(&s.IdleExit, v) },
-	"drain_limit": func(s *Settings, v string) error { return setDuration(&s.DrainLimit, v) },
-	"log_format":  setLogFormat,
-	"upstream_ca": func(s *Settings, v string) error { return setPath(&s.UpstreamCA, v) },
-	"refuse_at":   setRefuseAt,
+	"api_socket":   func(s *Settings, v string) error { return setPath(&s.APISocket, v) },
+	"proxy_addr":   setProxyAddr,
+	"routing_addr": setRoutingAddr,
+	"idle_exit":    func(s *Settings, v string) error { return setDuration(&s.IdleExit, v) },
+	"drain_limit":  func(s *Settings, v string) error { return setDuration(&s.DrainLimit, v) },
+	"log_format":   setLogFormat,
+	"upstream_ca":  func(s *Settings, v string) error { return setPath(&s.UpstreamCA, v) },
+	"refuse_at":    setRefuseAt,
 }
 
 func setPath(to *string, v string) error {
@@ -83,6 +86,18 @@ func setProxyAddr(s *Settings, v string) error {
 		return fmt.Errorf("%q is no address; write an IP address and a port, such as 127.0.0.1:19080", v)
 	}
 	s.ProxyAddr = v
+	return nil
+}
+
+// setRoutingAddr takes "off" too: a port that many programs want is one to do
+// without.
+func setRoutingAddr(s *Settings, v string) error {
+	if _, err := netip.ParseAddrPort(v); err != nil && v != "off" {
+		return fmt.Errorf("%q is no address; write an IP address and a port, such as 127.0.0.1:8080, or off", v)
+	}
+	if s.RoutingAddr = v; v == "off" {
+		s.RoutingAddr = ""
+	}
 	return nil
 }
 

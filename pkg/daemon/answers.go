@@ -13,6 +13,7 @@ func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 	h := HealthResponse{
 		PID:          pid(),
 		ProxyPort:    int(s.proxyPort.Load()),
+		RoutingPort:  int(s.routing.port.Load()),
 		RunCount:     s.opts.Registry.Count(),
 		StartedAt:    s.started.Format(time.RFC3339),
 		Commit:       BuildCommit,

@@ -25,6 +25,8 @@ var kinds = []struct {
 	{ErrRunNotFound, http.StatusNotFound, "run_not_found"},
 	{ErrRunExists, http.StatusConflict, "run_exists"},
 	{ErrGrant, http.StatusUnprocessableEntity, "grant_unavailable"},
+	{ErrRouteTaken, http.StatusConflict, "route_taken"},
+	{ErrNoRouting, http.StatusServiceUnavailable, "no_routing"},
 	{ErrClosing, http.StatusServiceUnavailable, "closing"},
 }
 

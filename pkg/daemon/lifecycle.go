@@ -5,25 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/moatd/moatd/pkg/internal/logging"
 )
-
-// turns orders the changes of one run: memory and disk must see them in the
-// same order. Runs share locks by the digest of their token, so that changes
-// of different runs rarely wait for each other, and share a commit.
-type turns [64]sync.Mutex
-
-// take waits for the turn and returns what ends it.
-func (t *turns) take(token string) (done func()) {
-	d := digestOf(token)
-	mu := &t[int(d[0])%len(t)]
-	mu.Lock()
-	return mu.Unlock
-}
 
 func (s *Server) register(r *http.Request, req RegisterRequest) (RegisterResponse, error) {
 	if err := req.validate(); err != nil {
@@ -57,7 +43,7 @@ func (s *Server) register(r *http.Request, req RegisterRequest) (RegisterRespons
 
 // admit stores a run and puts it into the registry.
 func (s *Server) admit(rc *RunContext) error {
-	defer s.turns.take(rc.AuthToken)()
+	defer s.opts.Registry.turns.take(rc.AuthToken)()
 	reg, disk := s.opts.Registry, s.hooks.persister.Load()
 	defer disk.change()()
 	if err := reg.reserve(rc); err != nil {
@@ -73,7 +59,7 @@ func (s *Server) admit(rc *RunContext) error {
 
 func (s *Server) update(r *http.Request, req UpdateRunRequest) (empty, error) {
 	token := r.PathValue("token")
-	defer s.turns.take(token)()
+	defer s.opts.Registry.turns.take(token)()
 	disk := s.hooks.persister.Load()
 	defer disk.change()()
 	rc, ok := s.opts.Registry.Lookup(token)
@@ -90,31 +76,15 @@ func (s *Server) update(r *http.Request, req UpdateRunRequest) (empty, error) {
 }
 
 func (s *Server) unregister(r *http.Request, _ empty) (empty, error) {
-	runID, last, err := s.dismiss(r.PathValue("token"))
+	rc, last, err := s.opts.Registry.dismiss(r.PathValue("token"), s.hooks.persister.Load(), nil)
 	if err != nil {
 		return empty{}, err
 	}
-	s.opts.Log.WithFields(logrus.Fields{"run_id": runID, logging.FieldMessageID: logging.MessageIDRunRemoved}).Info("run removed")
-	s.hooks.callWith(&s.hooks.unregister, runID)
+	s.opts.Log.WithFields(logrus.Fields{"run_id": rc.RunID, logging.FieldMessageID: logging.MessageIDRunRemoved}).Info("run removed")
+	s.dropRoutes(rc.RunID)
+	s.hooks.callWith(&s.hooks.unregister, rc.RunID)
 	if last {
 		s.hooks.call(&s.hooks.empty)
 	}
 	return empty{}, nil
-}
-
-// dismiss removes a run from the disk and from the registry, and reports
-// whether none is left.
-func (s *Server) dismiss(token string) (runID string, last bool, err error) {
-	defer s.turns.take(token)()
-	reg, disk := s.opts.Registry, s.hooks.persister.Load()
-	defer disk.change()()
-	rc, ok := reg.Lookup(token)
-	if !ok {
-		return "", false, ErrRunNotFound
-	}
-	if err := disk.remove(rc.RunID); err != nil {
-		return "", false, err
-	}
-	reg.Unregister(token)
-	return rc.RunID, reg.Count() == 0, nil
 }

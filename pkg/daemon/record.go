@@ -45,6 +45,8 @@ type kept struct {
 	// Unkept says that the run had rules of its own that could not be sealed,
 	// and that its grants do not find again.
 	Unkept bool `json:"unkept,omitempty"`
+
+	Newer unknown `json:"-"` // what a newer daemon wrote beside all this
 }
 
 // encode returns the record of rc. Without a sealer it leaves out what the run
@@ -53,7 +55,7 @@ func encode(rc *RunContext, s Sealer) ([]byte, error) {
 	rc.mu.RLock()
 	defer rc.mu.RUnlock()
 	rec := record{V: recordVersion, PersistedRun: rc.persistedLocked(), kept: kept{RegisteredAt: rc.RegisteredAt}}
-	own := ownRules{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions}
+	own := ownRules{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.newerRules}
 	switch {
 	case rc.lost != nil:
 		rec.Sealed, rec.Unkept = rc.unopened, errors.Is(rc.lost, errUnkept)
@@ -68,6 +70,9 @@ func encode(rc *RunContext, s Sealer) ([]byte, error) {
 		rec.Sealed = sealed
 	}
 	val, err := json.Marshal(rec)
+	if err == nil {
+		val, err = rc.newer.join(val)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode run %s: %v", rc.RunID, err)
 	}
@@ -100,6 +105,7 @@ func decode(val []byte) (record, error) {
 	if rec.AuthToken == "" || rec.RunID == "" {
 		return rec, errors.New("the record has no token or no run id")
 	}
+	rec.Newer = unknownIn[record](val)
 	return rec, nil
 }
 
@@ -110,7 +116,7 @@ func (rec *record) run(s Sealer) *RunContext {
 	rc := NewRunContext(rec.RunID)
 	rc.AuthToken, rc.ContainerID, rc.Grants = rec.AuthToken, rec.ContainerID, rec.Grants
 	rc.MCPServers, rc.AWSConfig, rc.TransformerSpecs = rec.MCPServers, rec.AWSConfig, rec.TransformerSpecs
-	rc.NetworkPolicy, rc.NetworkAllow = rec.NetworkPolicy, rec.NetworkAllow
+	rc.NetworkPolicy, rc.NetworkAllow, rc.newer = rec.NetworkPolicy, rec.NetworkAllow, rec.Newer
 	if !rec.RegisteredAt.IsZero() {
 		rc.RegisteredAt = rec.RegisteredAt
 	}
@@ -120,6 +126,6 @@ func (rec *record) run(s Sealer) *RunContext {
 		return rc
 	}
 	rc.Credentials, rc.ExtraHeaders = own.Credentials, own.ExtraHeaders
-	rc.RemoveHeaders, rc.TokenSubstitutions = own.RemoveHeaders, own.Substitutions
+	rc.RemoveHeaders, rc.TokenSubstitutions, rc.newerRules = own.RemoveHeaders, own.Substitutions, own.newer
 	return rc
 }

@@ -15,6 +15,7 @@ type Registry struct {
 	granter Granter
 	seen    func(secret string)
 
+	turns     turns        // of the changes that reach the disk, too
 	refreshes atomic.Int64 // how many refreshes of all runs have begun
 
 	live sync.Map // digest of a token to *RunContext: what lookups read
@@ -64,6 +65,7 @@ func (r *Registry) Register(rc *RunContext) string {
 // that has the token now is replaced.
 func (r *Registry) RegisterWithToken(rc *RunContext, token string) {
 	rc.AuthToken = token
+	rc.registry.Store(r)
 	rc.tell(r.seen)
 	if rc.snap.Load() == nil {
 		rc.publish(nil, nil)
@@ -146,6 +148,7 @@ func (r *Registry) drop(d digest) *RunContext {
 // UpdateContainerID sets the container of the run with this token; it returns
 // false if there is none.
 func (r *Registry) UpdateContainerID(token, containerID string) bool {
+	defer r.turns.take(token)()
 	rc, ok := r.Lookup(token)
 	if ok {
 		rc.setContainerID(containerID)

@@ -38,6 +38,11 @@ type RunContext struct {
 	lost     error  // why the rules of a restored run are not to be had; nil if they are
 	unopened []byte // those rules as they are on disk, nil if they are open
 
+	newer      unknown // what a newer daemon has stored of it; see record
+	newerRules unknown // and of those rules
+
+	registry atomic.Pointer[Registry] // where it is registered, nil before
+
 	equipping sync.Mutex   // held while the credentials of the grants are found
 	equipped  atomic.Int64 // which refresh of the registry the grants have seen
 

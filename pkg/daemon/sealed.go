@@ -13,10 +13,12 @@ type ownRules struct {
 	ExtraHeaders  map[string][]ExtraHeaderEntry     `json:"extra_headers,omitempty"`
 	RemoveHeaders map[string][]string               `json:"remove_headers,omitempty"`
 	Substitutions map[string]TokenSubstitutionEntry `json:"token_substitutions,omitempty"`
+
+	newer unknown
 }
 
 func (o *ownRules) empty() bool {
-	return len(o.Credentials)+len(o.ExtraHeaders)+len(o.RemoveHeaders)+len(o.Substitutions) == 0
+	return len(o.Credentials)+len(o.ExtraHeaders)+len(o.RemoveHeaders)+len(o.Substitutions)+len(o.newer) == 0
 }
 
 // foundBy reports whether the grants of a run find these rules again. A
@@ -44,6 +46,9 @@ var (
 
 func seal(s Sealer, runID string, own ownRules) ([]byte, error) {
 	plain, err := json.Marshal(own)
+	if err == nil {
+		plain, err = own.newer.join(plain)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode the rules of run %s: %v", runID, err)
 	}
@@ -74,5 +79,6 @@ func (rec *record) open(s Sealer) (own ownRules, err error) {
 	if err := json.Unmarshal(plain, &own); err != nil {
 		return own, errors.New("the rules that it was registered with do not decode")
 	}
+	own.newer = unknownIn[ownRules](plain)
 	return own, nil
 }

@@ -33,10 +33,10 @@ type Server struct {
 	http      *http.Server
 	started   time.Time
 	proxyPort atomic.Int64
-	turns     turns
 	hooks     hooks
 	conns     drain.Conns
 	own       ownListener // of Start and Stop
+	routing   routeParts
 }
 
 const (
@@ -99,6 +99,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("POST /v1/runs", handle(lg, http.StatusCreated, s.register))
 	mux.Handle("PATCH /v1/runs/{token}", handle(lg, http.StatusNoContent, s.update))
 	mux.Handle("DELETE /v1/runs/{token}", handle(lg, http.StatusNoContent, s.unregister))
+	s.handleRoutes(mux)
 	mux.Handle("POST /v1/reload", handle(lg, http.StatusNoContent, s.reload))
 	mux.Handle("POST /v1/shutdown", handle(lg, http.StatusOK, s.shutdown))
 	return mux

@@ -52,12 +52,13 @@ const (
 
 // HealthResponse is the answer to GET /v1/health.
 type HealthResponse struct {
-	PID       int    `json:"pid"`
-	ProxyPort int    `json:"proxy_port"`
-	RunCount  int    `json:"run_count"`
-	StartedAt string `json:"started_at"` // RFC 3339
-	Commit    string `json:"commit,omitempty"`
-	Version   string `json:"version,omitempty"`
+	PID         int    `json:"pid"`
+	ProxyPort   int    `json:"proxy_port"`
+	RunCount    int    `json:"run_count"`
+	StartedAt   string `json:"started_at"` // RFC 3339
+	Commit      string `json:"commit,omitempty"`
+	RoutingPort int    `json:"routing_port,omitempty"` // 0: routes are not served
+	Version     string `json:"version,omitempty"`
 	// API is the highest version of the API that the daemon speaks; 0 stands
 	// for a daemon from before the field, which speaks version 1.
 	API int `json:"api,omitempty"`

@@ -30,6 +30,7 @@ type Daemon struct {
 	Settings config.Settings
 	Client   *daemon.Client
 	Proxy    string // host:port of the proxy, "" while the daemon does not run
+	Routing  string // host:port of the routes, "" while the daemon does not run
 
 	tb    testing.TB
 	log   buffer
@@ -47,7 +48,7 @@ func New(tb testing.TB) *Daemon {
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(home) }) // what is left is in the temporary directory
 	s := config.Defaults(home, "")
-	s.ProxyAddr, s.LogFormat = "127.0.0.1:0", "text"
+	s.ProxyAddr, s.RoutingAddr, s.LogFormat = "127.0.0.1:0", "127.0.0.1:0", "text"
 	return &Daemon{Settings: s, Client: daemon.NewClient(s.APISocket), tb: tb}
 }
 
@@ -72,7 +73,7 @@ func (d *Daemon) Start() {
 	}()
 	select {
 	case a := <-ready:
-		d.Proxy = a.Proxy
+		d.Proxy, d.Routing = a.Proxy, a.Routing
 	case err := <-ended:
 		stop()
 		d.tb.Fatalf("start the daemon: %v\n%s", err, d.log.String())
@@ -88,7 +89,7 @@ func (d *Daemon) Stop() {
 		return
 	}
 	d.stop()
-	d.stop, d.Proxy = nil, ""
+	d.stop, d.Proxy, d.Routing = nil, "", ""
 	if err := <-d.ended; err != nil {
 		d.tb.Errorf("stop the daemon: %v", err)
 	}
@@ -98,7 +99,7 @@ func (d *Daemon) Stop() {
 func (d *Daemon) Wait() error {
 	err := <-d.ended
 	d.stop()
-	d.stop, d.Proxy = nil, ""
+	d.stop, d.Proxy, d.Routing = nil, "", ""
 	return err
 }
 

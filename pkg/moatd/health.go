@@ -25,7 +25,7 @@ func (d *parts) report(ctx context.Context) error {
 	}
 	at := d.addresses()
 	d.log.WithFields(logrus.Fields{
-		"api": at.API, "proxy": at.Proxy, "version": d.opts.Version, "runs": d.registry.Count(),
+		"api": at.API, "proxy": at.Proxy, "routing": at.Routing, "version": d.opts.Version, "runs": d.registry.Count(),
 		logging.FieldMessageID: logging.MessageIDStarted,
 	}).Info("moatd is ready")
 	err := d.opts.Notify.Ready(d.status())
@@ -60,6 +60,9 @@ func (d *parts) status() string {
 	text := fmt.Sprintf("serving %d runs on %s", d.registry.Count(), strings.Join(d.proxyAddrs(), " and "))
 	if len(d.proxies) == 0 {
 		text = fmt.Sprintf("the proxy is not served; %d runs", d.registry.Count())
+	}
+	if routing := d.addresses().Routing; routing != "" {
+		text += "; routes on " + routing
 	}
 	degraded := d.registry.Degraded()
 	for i, id := range degraded {
@@ -96,6 +99,11 @@ func (d *parts) check(ctx context.Context) error {
 	for _, ln := range d.proxies {
 		if err := checkProxy(ctx, ln.Addr().String()); err != nil {
 			return fmt.Errorf("the proxy on %s does not answer: %w", ln.Addr(), err)
+		}
+	}
+	for _, ln := range d.routes.listeners {
+		if err := checkRouting(ctx, ln.Addr()); err != nil {
+			return fmt.Errorf("the routes on %s are not answered: %w", ln.Addr(), err)
 		}
 	}
 	return nil

@@ -25,7 +25,8 @@ func (d *parts) listen(ctx context.Context) error {
 			return errors.Join(err, d.api.Close())
 		}
 	}
-	d.server.SetProxyPort(d.proxyPort())
+	d.listenRouting(ctx)
+	d.server.SetProxyPort(portOf(d.proxies))
 	return nil
 }
 
@@ -80,12 +81,12 @@ func (d *parts) lastPort() uint16 {
 	return uint16(last.ProxyPort)
 }
 
-// proxyPort returns the port of the proxy, 0 if it is not served.
-func (d *parts) proxyPort() int {
-	if len(d.proxies) == 0 {
+// portOf returns the port of the first of the listeners, 0 if there is none.
+func portOf(listeners []net.Listener) int {
+	if len(listeners) == 0 {
 		return 0
 	}
-	if a, ok := d.proxies[0].Addr().(*net.TCPAddr); ok {
+	if a, ok := listeners[0].Addr().(*net.TCPAddr); ok {
 		return a.Port
 	}
 	return 0
@@ -97,6 +98,9 @@ func (d *parts) addresses() Addresses {
 	if len(d.proxies) > 0 {
 		a.Proxy = d.proxies[0].Addr().String()
 	}
+	if len(d.routes.listeners) > 0 {
+		a.Routing = d.routes.listeners[0].Addr().String()
+	}
 	return a
 }
 
@@ -105,7 +109,7 @@ func (d *parts) addresses() Addresses {
 func (d *parts) record(context.Context) error {
 	return daemon.WriteLockFile(d.opts.Settings.Home, daemon.LockInfo{
 		PID:       os.Getpid(),
-		ProxyPort: d.proxyPort(),
+		ProxyPort: portOf(d.proxies),
 		SockPath:  d.api.Addr().String(),
 		StartedAt: time.Now(),
 		Commit:    daemon.BuildCommit,

@@ -74,7 +74,20 @@ func (p Process) serve(opts Options) error {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	opts.Handed, opts.Notify, opts.Hangup = handed, activation.NewNotifier(), hangup
+	opts.Containers = daemon.NewContainerChecker(p.engines())
 	return Serve(ctx, opts)
+}
+
+// engines returns where the environment says that container engines are. What
+// is no Unix socket is left to the engine's command, which has the environment.
+func (p Process) engines() daemon.ContainerOptions {
+	opts := daemon.ContainerOptions{RuntimeDir: p.Getenv("XDG_RUNTIME_DIR"), UserHome: p.UserHome}
+	for _, name := range []string{"DOCKER_HOST", "CONTAINER_HOST"} {
+		if path, ok := strings.CutPrefix(p.Getenv(name), "unix://"); ok {
+			opts.Sockets = append(opts.Sockets, path)
+		}
+	}
+	return opts
 }
 
 // options reads flags, environment and config.yaml.
@@ -83,13 +96,14 @@ func (p Process) options(args []string) (Options, error) {
 	flags.SetOutput(p.Stderr)
 	home := flags.String("home", p.Getenv("MOAT_HOME"), "`directory` of all state (default ~/.moat)")
 	for name, usage := range map[string]string{
-		"api-socket":  "`path` of the management socket, unless a supervisor hands one over",
-		"proxy-addr":  "`ip:port` of the proxy, unless a supervisor hands one over (default 127.0.0.1:19080)",
-		"idle-exit":   "end after so `long` without runs, 0 for never (default 30m)",
-		"drain-limit": "how `long` requests may last after SIGTERM (default 25s)",
-		"log-format":  "`form` of the log: auto, text, json or journal (default auto)",
-		"upstream-ca": "PEM `file` of further roots for upstreams",
-		"refuse-at":   "`where` a CONNECT that is not allowed is refused: request or connect (default request)",
+		"api-socket":   "`path` of the management socket, unless a supervisor hands one over",
+		"proxy-addr":   "`ip:port` of the proxy, unless a supervisor hands one over (default 127.0.0.1:19080)",
+		"routing-addr": "`ip:port` of the routes, unless a supervisor hands one over, or off (default 127.0.0.1:8080)",
+		"idle-exit":    "end after so `long` without runs, 0 for never (default 30m)",
+		"drain-limit":  "how `long` requests may last after SIGTERM (default 25s)",
+		"log-format":   "`form` of the log: auto, text, json or journal (default auto)",
+		"upstream-ca":  "PEM `file` of further roots for upstreams",
+		"refuse-at":    "`where` a CONNECT that is not allowed is refused: request or connect (default request)",
 	} {
 		flags.String(name, "", usage)
 	}

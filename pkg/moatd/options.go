@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/store"
 )
@@ -46,6 +47,9 @@ type Options struct {
 	Handed *activation.Handed
 	// Notify tells the supervisor how it goes; nil means nobody.
 	Notify *activation.Notifier
+	// Containers knows whether the containers of the runs run; nil means that
+	// runs stay until they are unregistered.
+	Containers daemon.ContainerChecker
 	// Hangup asks to read providers and credentials anew, as SIGHUP does; nil
 	// means never.
 	Hangup <-chan os.Signal
@@ -59,6 +63,7 @@ type Options struct {
 
 // Addresses are where a daemon listens.
 type Addresses struct {
-	API   string // path of the Unix socket
-	Proxy string // host:port, "" if the proxy could not listen
+	API     string // path of the Unix socket
+	Proxy   string // host:port, "" if the proxy could not listen
+	Routing string // host:port, "" if the routes are not served
 }

@@ -39,6 +39,7 @@ type parts struct {
 	server    *daemon.Server
 	proxy     *proxy.Proxy
 	api       net.Listener
+	routes    routes
 	proxies   []net.Listener // none if the port is taken and the API goes on alone
 }
 
@@ -153,7 +154,9 @@ func (d *parts) restore(ctx context.Context) error {
 	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add})
 	sealer := credential.NewSealer(d.key, purposeRuns)
 	d.persister = daemon.NewStorePersister(d.store, sealer, d.registry)
+	d.importOld(ctx, daemon.Import{Runs: d.persister})
 	done, err := d.persister.Restore(ctx)
+	runsKept := err == nil
 	if err != nil {
 		d.problem("", err.Error())
 	}
@@ -171,7 +174,7 @@ func (d *parts) restore(ctx context.Context) error {
 		Problems:  d.known,
 		Reload:    func(ctx context.Context) error { d.reload(ctx); return nil },
 	})
-	return d.makeProxy()
+	return errors.Join(d.makeProxy(), d.restoreRoutes(ctx, runsKept))
 }
 
 // known returns what the user should know now.

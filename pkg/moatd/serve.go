@@ -41,10 +41,19 @@ func (d *parts) tasks() []tasks.Task {
 		{Name: "hangup", Run: d.hangup},
 		{Name: "heal", Run: d.registry.Heal},
 		{Name: "credentials", Run: d.watch},
+		{Name: "routes", Run: d.watchRoutes},
 	}
 	if len(d.proxies) > 0 {
 		list = append(list, tasks.Task{Name: "proxy", Run: func(ctx context.Context) error {
 			return d.proxy.Serve(ctx, d.proxies...)
+		}})
+	}
+	if d.opts.Containers != nil {
+		list = append(list, tasks.Task{Name: "liveness", Run: d.liveness})
+	}
+	if len(d.routes.listeners) > 0 {
+		list = append(list, tasks.Task{Name: "routing", Run: func(ctx context.Context) error {
+			return d.routes.router.Serve(ctx, d.routes.listeners...)
 		}})
 	}
 	if idle := d.opts.Settings.IdleExit; idle > 0 {
@@ -53,6 +62,17 @@ func (d *parts) tasks() []tasks.Task {
 		}})
 	}
 	return list
+}
+
+// liveness removes the runs whose containers are gone.
+func (d *parts) liveness(ctx context.Context) error {
+	daemon.NewLivenessCheckerWith(daemon.LivenessOptions{
+		Registry:  d.registry,
+		Checker:   d.opts.Containers,
+		Persister: d.persister,
+		Log:       d.log,
+	}).Run(ctx)
+	return nil
 }
 
 // watch gives live runs what is granted or revoked, and mends degraded ones.

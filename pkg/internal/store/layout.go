@@ -14,7 +14,7 @@ import (
 var (
 	metaBucket   = []byte("meta")
 	runsBucket   = []byte("runs")   // run id to value
-	routesBucket = []byte("routes") // for later
+	routesBucket = []byte("routes") // agent to value
 
 	schemaKey  = []byte("schema")
 	writerKey  = []byte("writer")  // version of the last program that wrote the layout

@@ -54,10 +54,13 @@ func (s *Store) ReplaceRuns(runs map[string][]byte) error {
 }
 
 // Runs returns all records by id. The values are copies that the caller owns.
-func (s *Store) Runs() ([]Record, error) {
+func (s *Store) Runs() ([]Record, error) { return s.records("read the runs", runsBucket) }
+
+// records returns the records of a bucket; what names the attempt in the error.
+func (s *Store) records(what string, bucket []byte) ([]Record, error) {
 	var recs []Record
-	err := s.view("read the runs", func(tx *bolt.Tx) error {
-		return tx.Bucket(runsBucket).ForEach(func(id, val []byte) error {
+	err := s.view(what, func(tx *bolt.Tx) error {
+		return tx.Bucket(bucket).ForEach(func(id, val []byte) error {
 			recs = append(recs, Record{string(id), bytes.Clone(val)})
 			return nil
 		})

@@ -1,0 +1,115 @@
+package routing
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// tlsRecord is the first byte of a TLS handshake, RFC 8446 section 5.1. No HTTP
+// request begins with it.
+const tlsRecord = 0x16
+
+// The pause after an Accept that failed for a reason that passes.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// accept takes connections from ln until it is closed or fails for good. What
+// a connection speaks is found out beside it: a silent client holds up nobody.
+func (rt *Router) accept(ctx context.Context, ln net.Listener) error {
+	pause := firstPause
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = firstPause
+			rt.running.add()
+			go rt.sort(rt.clients.add(conn))
+		case !passes(err):
+			return err
+		default:
+			rt.opts.Log.WithError(err).WithField("pause", pause).Warn("routing: no connection accepted")
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+			pause = min(2*pause, lastPause)
+		}
+	}
+}
+
+// passes reports whether Accept may succeed again: the process or the machine is
+// short of something, or a client gave up early.
+func passes(err error) bool {
+	for _, cause := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}
+
+// sort queues a connection as one of TLS or of HTTP, once it has spoken.
+func (rt *Router) sort(c *client) {
+	defer rt.running.done()
+	first, err := c.first(time.Now().Add(helloTimeout))
+	switch {
+	case err != nil || first == tlsRecord && rt.tls == nil:
+		_ = c.Close() // it said nothing, or nothing that we understand
+	case first == tlsRecord:
+		rt.queue.put(tls.Server(c, rt.tls))
+	default:
+		rt.queue.put(c)
+	}
+}
+
+// first returns the first byte of a connection that it sends before deadline.
+func (c *client) first(deadline time.Time) (byte, error) {
+	if err := c.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	first, err := c.peek()
+	return first, errors.Join(err, c.SetReadDeadline(time.Time{}))
+}
+
+// queue is a listener that accepts what is put into it.
+type queue struct {
+	conns chan net.Conn
+	done  chan struct{} // closed by Close
+	once  sync.Once
+}
+
+func newQueue() *queue { return &queue{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (q *queue) put(c net.Conn) {
+	select {
+	case q.conns <- c:
+	case <-q.done:
+		_ = c.Close() // too late for it; the client sees the end of the connection
+	}
+}
+
+// Accept implements [net.Listener].
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements [net.Listener].
+func (q *queue) Close() error {
+	q.once.Do(func() { close(q.done) })
+	return nil
+}
+
+// Addr implements [net.Listener]; there is no address.
+func (q *queue) Addr() net.Addr { return &net.UnixAddr{Name: "routing"} }

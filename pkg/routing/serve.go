@@ -1,0 +1,91 @@
+package routing
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// arrivalGrace is how long a client that was accepted may take to send its
+// request once Serve is to end. From the Shutdown of a server on, net/http drops
+// what it reads.
+const arrivalGrace = 5 * time.Second
+
+// cutGrace is how long a request whose connection was cut may take to end.
+const cutGrace = time.Second
+
+// Serve serves the routes on the listeners, which it closes, until ctx ends. It
+// then stops accepting, closes idle connections, lets the requests in flight end
+// for as long as DrainLimit, cuts what is left, and returns nil. It can be called
+// once. An error means that a listener failed.
+func (rt *Router) Serve(ctx context.Context, listeners ...net.Listener) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	errs := make([]error, len(listeners)+1)
+	var loops sync.WaitGroup
+	loop := func(i int, fn func() error) {
+		loops.Go(func() {
+			defer end()
+			if err := fn(); ctx.Err() == nil {
+				errs[i] = err // and not what comes of the end
+			}
+		})
+	}
+	for i, ln := range listeners {
+		loop(i, func() error { return rt.accept(ctx, ln) })
+	}
+	loop(len(listeners), func() error { return rt.server.Serve(rt.queue) })
+	<-ctx.Done()
+	for _, ln := range listeners {
+		_ = ln.Close() // what it says comes from Accept too
+	}
+	rt.drain(context.WithoutCancel(ctx))
+	loops.Wait()
+	return errors.Join(errs...)
+}
+
+// drain ends the server. Each connection is good for one request more, so that
+// a client that was accepted is served, whatever it is about to send.
+func (rt *Router) drain(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, rt.opts.DrainLimit)
+	defer cancel()
+	rt.server.SetKeepAlivesEnabled(false)
+	rt.clients.close(func(c *client) bool { return c.stage.Load() == stageIdle })
+	arriving, cancel := context.WithTimeout(limited, arrivalGrace)
+	defer cancel()
+	rt.clients.alive.wait(arriving)
+	_ = rt.server.Shutdown(limited)      // an error means that the limit is reached;
+	if !rt.clients.alive.wait(limited) { // what is left then is cut
+		cut := rt.clients.close(func(*client) bool { return true })
+		rt.opts.Log.WithField("cut", cut).Warn("routing: drain limit reached: connections cut")
+	}
+	graced, cancel := context.WithTimeout(ctx, cutGrace)
+	defer cancel()
+	rt.running.wait(graced)
+	rt.transport.CloseIdleConnections()
+}
+
+// connectionLog is where net/http tells of broken handshakes and the like,
+// which clients cause all the time, and of panics, which are ours.
+func connectionLog(lg *logrus.Logger) *log.Logger { return log.New(lineWriter{lg}, "", 0) }
+
+type lineWriter struct{ log *logrus.Logger }
+
+// Write implements [io.Writer]; each call is one message.
+func (w lineWriter) Write(line []byte) (int, error) {
+	level := logrus.DebugLevel
+	if bytes.Contains(line, []byte("panic serving")) {
+		level = logrus.ErrorLevel
+	}
+	w.log.Log(level, string(bytes.TrimSpace(line)))
+	return len(line), nil
+}
+
+var _ http.Handler = (*Router)(nil)
