@@ -19,7 +19,6 @@ const maxLabel = 63
 // name: letters in lower case, digits, hyphens inside, and underscores, which
 // browsers resolve below localhost like any other. what says whose name it is.
 func label(what, name string) (string, error) {
-	canonical := strings.ToLower(name)
 	switch {
 	case name == "":
 		return "", fmt.Errorf("%w: the name of the %s is empty", ErrInvalid, what)
@@ -28,16 +27,16 @@ func label(what, name string) (string, error) {
 	case name[0] == '-' || name[len(name)-1] == '-':
 		return "", fmt.Errorf("%w: %s %q begins or ends with a hyphen", ErrInvalid, what, name)
 	}
-	for _, r := range canonical {
+	for _, r := range name { // and not of canonical: a Kelvin sign's lower case is a k
 		if !isLabelRune(r) {
 			return "", fmt.Errorf("%w: %s %q has %q in it; a label of a host name has letters, digits, - and _", ErrInvalid, what, name, r)
 		}
 	}
-	return canonical, nil
+	return strings.ToLower(name), nil
 }
 
 func isLabelRune(r rune) bool {
-	return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '_'
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
 }
 
 // address returns the canonical spelling of a service's host:port.
