@@ -322,6 +322,32 @@ func TestThePlacesOfEngines(t *testing.T) {
 	}
 }
 
+func TestAContainerThatIsRemovedAsItEndsIsOneOfTheEngineThatSaidSo(t *testing.T) {
+	const id = "0123456789abcdef"
+	for _, name := range []string{id, id[:12], "n"} {
+		d := newDockyard(t)
+		down := newSocketEngine("/nonexistent/a.sock", true)
+		c := checker(d.engine(), down)
+		if _, err := c.IsContainerRunning(t.Context(), name); err == nil {
+			t.Errorf("IsContainerRunning(%q) = gone, want an error: it may be of the engine that is down", name)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		heard, ended := make(chan notice), make(chan struct{})
+		go func() {
+			defer close(ended)
+			c.watch(ctx, func(n notice) { heard <- n })
+		}()
+		<-heard
+		d.events <- `{"Action":"die","Actor":{"ID":"` + id + `","Attributes":{"name":"n"}}}`
+		<-heard
+		if alive, err := c.IsContainerRunning(t.Context(), name); alive || err != nil {
+			t.Errorf("IsContainerRunning(%q) = %v, %v, want it gone: its engine has told of its end", name, alive, err)
+		}
+		cancel()
+		<-ended
+	}
+}
+
 func TestEventsOfAnEngine(t *testing.T) {
 	d := newDockyard(t)
 	d.close()
