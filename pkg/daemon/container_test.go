@@ -304,12 +304,16 @@ func TestThePlacesOfEngines(t *testing.T) {
 	}{
 		{"nothing known", ContainerOptions{}, "linux", "/var/run/docker.sock docker /run/podman/podman.sock podman"},
 		{
-			"a runtime directory", ContainerOptions{RuntimeDir: "/run/user/1000"}, "linux",
+			"a runtime directory",
+			ContainerOptions{RuntimeDir: "/run/user/1000"},
+			"linux",
 			"/var/run/docker.sock /run/user/1000/docker.sock docker /run/podman/podman.sock /run/user/1000/podman/podman.sock podman",
 		},
 		{"a socket of the user's", ContainerOptions{Sockets: []string{"/x.sock"}}, "linux", "/x.sock /var/run/docker.sock docker /run/podman/podman.sock podman"},
 		{
-			"macOS", ContainerOptions{UserHome: "/Users/a"}, "darwin",
+			"macOS",
+			ContainerOptions{UserHome: "/Users/a"},
+			"darwin",
 			"/var/run/docker.sock /Users/a/.docker/run/docker.sock /Users/a/.docker/desktop/docker.sock /Users/a/.colima/default/docker.sock " +
 				"/Users/a/.rd/docker.sock docker /run/podman/podman.sock podman container",
 		},

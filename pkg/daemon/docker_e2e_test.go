@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -38,12 +37,11 @@ func unfit(t *testing.T, reason string) {
 }
 
 // must runs a command and returns what it prints.
-func must(t *testing.T, stdin []byte, name string, args ...string) string {
+func must(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdin = bytes.NewReader(stdin)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -62,17 +60,17 @@ func newEngineRoom(t *testing.T) *engineRoom {
 		if _, err := exec.LookPath("apt-get"); err != nil {
 			unfit(t, "there is no dockerd, and no apt-get to install it with")
 		}
-		must(t, nil, "apt-get", "update", "-qq")
-		must(t, nil, "apt-get", "install", "-y", "--no-install-recommends", "docker.io", "iptables")
+		must(t, "apt-get", "update", "-qq")
+		must(t, "apt-get", "install", "-y", "--no-install-recommends", "docker.io", "iptables")
 	}
-	dir, err := os.MkdirTemp("", "moatdk")
+	dir, err := os.MkdirTemp("", "moatdk") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := &engineRoom{dir: dir, netns: filepath.Base(dir)}
 	t.Cleanup(e.remove)
-	must(t, nil, "ip", "netns", "add", e.netns)
-	must(t, nil, "ip", "-n", e.netns, "link", "set", "lo", "up")
+	must(t, "ip", "netns", "add", e.netns)
+	must(t, "ip", "-n", e.netns, "link", "set", "lo", "up")
 	e.start(t)
 	return e
 }
@@ -129,7 +127,7 @@ func (e *engineRoom) remove() {
 
 func (e *engineRoom) docker(t *testing.T, args ...string) string {
 	t.Helper()
-	return must(t, nil, "docker", append([]string{"-H", "unix://" + e.sock()}, args...)...)
+	return must(t, "docker", append([]string{"-H", "unix://" + e.sock()}, args...)...)
 }
 
 // image makes an image of one static program that waits.
@@ -146,9 +144,8 @@ func (e *engineRoom) image(t *testing.T) {
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the waiter: %v\n%s", err, said)
 	}
-	tar := must(t, nil, "tar", "-C", out, "-cf", filepath.Join(out, "image.tar"), "waiter")
+	must(t, "tar", "-C", out, "-cf", filepath.Join(out, "image.tar"), "waiter")
 	e.docker(t, "import", "-c", `ENTRYPOINT ["/waiter"]`, filepath.Join(out, "image.tar"), "waiter:1")
-	_ = tar
 }
 
 // within waits for something, and fails if it takes longer than limit. It
@@ -181,9 +178,9 @@ func TestRunsAndTheirContainers(t *testing.T) {
 		Checker: NewContainerChecker(ContainerOptions{Sockets: []string{e.sock()}}),
 	})
 	s := New(Options{Registry: r, Persister: p})
-	begin := func(runID string, args ...string) (container string) {
+	begin := func(runID string) {
 		t.Helper()
-		container = e.docker(t, append(append([]string{"run", "-d", "--name", runID, "--network", "none"}, args...), "waiter:1")...)
+		container := e.docker(t, "run", "-d", "--name", runID, "--network", "none", "waiter:1")
 		res, err := s.register(request(""), RegisterRequest{RunID: runID})
 		if err == nil {
 			_, err = s.update(request(res.AuthToken), UpdateRunRequest{ContainerID: container})
@@ -191,7 +188,6 @@ func TestRunsAndTheirContainers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return container
 	}
 	gone := func(runID string) func() bool {
 		return func() bool {
@@ -236,7 +232,7 @@ func TestRunsAndTheirContainers(t *testing.T) {
 	<-time.After(2 * time.Second)
 
 	e.stop()
-	must(t, nil, "kill", pid)
+	must(t, "kill", pid)
 	<-time.After(15 * time.Second)
 	for _, id := range []string{"stays", "restarted", "paused", "ends-in-the-dark"} {
 		if !r.Has(id) {
