@@ -154,16 +154,30 @@ func (p *process) end() {
 	}
 }
 
-// runs returns the ids of the runs that the daemon has.
-func (p *process) runs(ctx context.Context) map[string]bool {
+// A state is what a daemon has.
+type state struct {
+	runs   map[string]daemon.RunInfo // by id
+	routed map[string]bool           // agents with routes
+}
+
+// state returns what the daemon has.
+func (p *process) state(ctx context.Context) state {
 	p.t.Helper()
-	list, err := daemon.NewClient(p.sock).ListRuns(ctx)
+	c := daemon.NewClient(p.sock)
+	runs, err := c.ListRuns(ctx)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ids := make(map[string]bool)
-	for _, r := range list {
-		ids[r.RunID] = true
+	routes, err := c.ListRoutes(ctx)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	return ids
+	s := state{runs: make(map[string]daemon.RunInfo), routed: make(map[string]bool)}
+	for _, r := range runs {
+		s.runs[r.RunID] = r
+	}
+	for _, r := range routes {
+		s.routed[r.Agent] = true
+	}
+	return s
 }
