@@ -68,12 +68,11 @@ func (a *app) run(ctx context.Context, f runFlags, args []string) error {
 	}
 	signals, stop := takeSignals() // before there is a run that they would leave behind
 	defer stop()
-	client := a.client()
-	reg, err := client.RegisterRun(ctx, daemon.RegisterRequest{
+	client, reg, err := a.register(ctx, daemon.RegisterRequest{
 		RunID: f.name, Grants: f.grants, NetworkPolicy: f.policy, NetworkAllow: f.allow,
 	})
 	if err != nil {
-		return a.reached(err)
+		return err
 	}
 	defer a.unregister(context.WithoutCancel(ctx), client, reg.AuthToken)
 	if err = a.announce(f, reg.ProxyPort); err != nil {

@@ -101,7 +101,7 @@ func (c *CommandContainerChecker) ask(ctx context.Context, id string) (condition
 		}
 		found, err := e.condition(ctx, id)
 		if err == nil && found != absent {
-			c.remember(id, e)
+			c.remember(e, id)
 			return found, nil
 		}
 		failed, errs = nil, append(errs, err)
@@ -115,10 +115,12 @@ func (c *CommandContainerChecker) home(id string) engine {
 	return c.homes[id]
 }
 
-func (c *CommandContainerChecker) remember(id string, e engine) {
+func (c *CommandContainerChecker) remember(e engine, ids ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.homes[id] = e
+	for _, id := range ids {
+		c.homes[id] = e
+	}
 }
 
 // keep forgets the engines of all containers but these.

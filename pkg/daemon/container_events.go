@@ -16,12 +16,18 @@ const (
 	lastListen  = 5 * time.Second
 )
 
-// watch hears the events of all engines that have a socket.
+// watch hears the events of all engines that have a socket. Whose container has
+// ended is remembered: one that is removed at once is known to nobody any more.
 func (c *CommandContainerChecker) watch(ctx context.Context, heard func(notice)) {
 	var listeners sync.WaitGroup
 	for _, e := range c.engines {
 		if s, ok := e.(*socketEngine); ok {
-			listeners.Go(func() { s.listen(ctx, heard) })
+			listeners.Go(func() {
+				s.listen(ctx, func(n notice) {
+					c.remember(s, n.names()...)
+					heard(n)
+				})
+			})
 		}
 	}
 	listeners.Wait()
@@ -66,6 +72,18 @@ func (e *socketEngine) events(ctx context.Context, heard func(notice)) bool {
 			heard(notice{id: ev.Actor.ID, name: ev.Actor.Attributes.Name})
 		}
 	}
+}
+
+// shortID is the length of the ids that commands print.
+const shortID = 12
+
+// names returns what runs may call the container.
+func (n notice) names() []string {
+	names := []string{n.id, n.name}
+	if len(n.id) > shortID {
+		names = append(names, n.id[:shortID])
+	}
+	return names
 }
 
 // event is what Docker's API says of a container.

@@ -304,12 +304,16 @@ func TestThePlacesOfEngines(t *testing.T) {
 	}{
 		{"nothing known", ContainerOptions{}, "linux", "/var/run/docker.sock docker /run/podman/podman.sock podman"},
 		{
-			"a runtime directory", ContainerOptions{RuntimeDir: "/run/user/1000"}, "linux",
+			"a runtime directory",
+			ContainerOptions{RuntimeDir: "/run/user/1000"},
+			"linux",
 			"/var/run/docker.sock /run/user/1000/docker.sock docker /run/podman/podman.sock /run/user/1000/podman/podman.sock podman",
 		},
 		{"a socket of the user's", ContainerOptions{Sockets: []string{"/x.sock"}}, "linux", "/x.sock /var/run/docker.sock docker /run/podman/podman.sock podman"},
 		{
-			"macOS", ContainerOptions{UserHome: "/Users/a"}, "darwin",
+			"macOS",
+			ContainerOptions{UserHome: "/Users/a"},
+			"darwin",
 			"/var/run/docker.sock /Users/a/.docker/run/docker.sock /Users/a/.docker/desktop/docker.sock /Users/a/.colima/default/docker.sock " +
 				"/Users/a/.rd/docker.sock docker /run/podman/podman.sock podman container",
 		},
@@ -319,6 +323,32 @@ func TestThePlacesOfEngines(t *testing.T) {
 				t.Errorf("the engines are\n%s, want\n%s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestAContainerThatIsRemovedAsItEndsIsOneOfTheEngineThatSaidSo(t *testing.T) {
+	const id = "0123456789abcdef"
+	for _, name := range []string{id, id[:12], "n"} {
+		d := newDockyard(t)
+		down := newSocketEngine("/nonexistent/a.sock", true)
+		c := checker(d.engine(), down)
+		if _, err := c.IsContainerRunning(t.Context(), name); err == nil {
+			t.Errorf("IsContainerRunning(%q) = gone, want an error: it may be of the engine that is down", name)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		heard, ended := make(chan notice), make(chan struct{})
+		go func() {
+			defer close(ended)
+			c.watch(ctx, func(n notice) { heard <- n })
+		}()
+		<-heard
+		d.events <- `{"Action":"die","Actor":{"ID":"` + id + `","Attributes":{"name":"n"}}}`
+		<-heard
+		if alive, err := c.IsContainerRunning(t.Context(), name); alive || err != nil {
+			t.Errorf("IsContainerRunning(%q) = %v, %v, want it gone: its engine has told of its end", name, alive, err)
+		}
+		cancel()
+		<-ended
 	}
 }
 

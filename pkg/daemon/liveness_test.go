@@ -222,7 +222,7 @@ func TestStrikesOfRunsThatWentAreForgotten(t *testing.T) {
 }
 
 // sail runs a checker in a bubble of its own time until fn returns.
-func sail(t *testing.T, r *Registry, d *dock, fn func(t *testing.T)) {
+func sail(t *testing.T, r *Registry, d *dock, fn func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -231,7 +231,7 @@ func sail(t *testing.T, r *Registry, d *dock, fn func(t *testing.T)) {
 		NewLivenessChecker(r, d).Run(ctx)
 	}()
 	synctest.Wait()
-	fn(t)
+	fn()
 	cancel()
 	<-ended
 }
@@ -241,7 +241,7 @@ func TestRunChecksAtOnceAndEveryThirtySeconds(t *testing.T) {
 		r, _, _ := berth(t, "a", "b")
 		d := new(dock)
 		d.set(false, "a")
-		sail(t, r, d, func(t *testing.T) {
+		sail(t, r, d, func() {
 			if got := idsOf(r); !slices.Equal(got, []string{"run-b"}) {
 				t.Errorf("at the start the runs are %v, want run-b: the container of the other ended before", got)
 			}
@@ -273,7 +273,7 @@ func TestAnEngineThatIsDownForAnHourCostsNoRun(t *testing.T) {
 				r, _, _ := berth(t, "a", "b")
 				d := new(dock)
 				d.set(true)
-				sail(t, r, d, func(t *testing.T) {
+				sail(t, r, d, func() {
 					time.Sleep(tt.down)
 					d.set(false, "b")
 					time.Sleep(checkInterval)
@@ -307,7 +307,7 @@ func TestAnEventIsFollowedWithinASecond(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, _, _ := berth(t, id)
 				d := &dock{tell: make(chan notice)}
-				sail(t, r, d, func(t *testing.T) {
+				sail(t, r, d, func() {
 					if tt.ended {
 						d.set(tt.down, id)
 					}

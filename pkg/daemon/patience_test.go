@@ -25,19 +25,28 @@ func TestPatience(t *testing.T) {
 			{0, "c", unclear, true, false}, {1, "c", unclear, true, false}, {1 + 2*hour, "c", unclear, true, true},
 		}},
 		{"the third failure does not count before two hours are over", []step{
-			{0, "c", unclear, true, false}, {1, "c", unclear, true, false}, {2 * hour, "c", unclear, false, false},
+			{0, "c", unclear, true, false},
+			{1, "c", unclear, true, false},
+			{2 * hour, "c", unclear, false, false},
 			{1 + 2*hour, "c", unclear, true, true},
 		}},
 		{"an engine that was down for an hour and answers begins anew", []step{
-			{0, "c", unclear, true, false}, {1, "c", unclear, true, false}, {hour, "c", running, false, false},
-			{hour + 1, "c", unclear, true, false}, {hour + 2, "c", unclear, true, false}, {hour + 3, "c", unclear, false, false},
+			{0, "c", unclear, true, false},
+			{1, "c", unclear, true, false},
+			{hour, "c", running, false, false},
+			{hour + 1, "c", unclear, true, false},
+			{hour + 2, "c", unclear, true, false},
+			{hour + 3, "c", unclear, false, false},
 		}},
 		{"a container that is gone when its engine answers again costs its run", []step{
 			{0, "c", unclear, true, false}, {1, "c", unclear, true, false}, {hour, "c", gone, false, true},
 		}},
 		{"failures of another container count for nothing", []step{
-			{0, "c", unclear, true, false}, {1, "c", unclear, true, false},
-			{2, "d", unclear, true, false}, {3, "d", unclear, true, false}, {3 + 2*hour, "d", unclear, true, true},
+			{0, "c", unclear, true, false},
+			{1, "c", unclear, true, false},
+			{2, "d", unclear, true, false},
+			{3, "d", unclear, true, false},
+			{3 + 2*hour, "d", unclear, true, true},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,7 +33,7 @@ func TestFieldsOfANewerDaemonSurviveAnUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got map[string]any
-	if err := json.Unmarshal(val, &got); err != nil {
+	if err = json.Unmarshal(val, &got); err != nil {
 		t.Fatal(err)
 	}
 	if rec, err = decode(val); err != nil {
