@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/grants"
 	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/tasks"
-
-	"github.com/moatd/moatd/pkg/config"
 )
 
 // Serve runs a daemon until ctx ends, a client asks it to end, or it has had no
@@ -29,7 +28,7 @@ func Serve(ctx context.Context, opts Options) error {
 		d.log.Info("no runs: ending until the next connection")
 		err = nil
 	}
-	return errors.Join(err, d.close())
+	return errors.Join(err, d.opts.Notify.Status("ended; the next connection starts it again"), d.close())
 }
 
 // tasks are the parts that run together. When one ends, all do, each in its own
@@ -71,7 +70,7 @@ func (d *parts) hangup(ctx context.Context) error {
 	for {
 		select {
 		case <-d.opts.Hangup:
-			err := errors.Join(d.opts.Notify.Reloading(), d.reload(ctx), d.opts.Notify.Ready(d.status()))
+			err := errors.Join(d.opts.Notify.Reloading(), d.reread(), d.reload(ctx), d.opts.Notify.Ready(d.status()))
 			if err != nil {
 				d.log.WithError(err).Warn("reload")
 				continue
@@ -83,8 +82,23 @@ func (d *parts) hangup(ctx context.Context) error {
 	}
 }
 
+// reread says what became of the settings since the start. They count from the
+// next one, which costs running agents nothing.
+func (d *parts) reread() error {
+	if d.opts.Reread == nil {
+		return nil
+	}
+	now, err := d.opts.Reread()
+	if err != nil {
+		return fmt.Errorf("the settings would not do for a start: %w", err)
+	}
+	if now != d.opts.Settings {
+		d.log.Info("the settings have changed; they count from the next start: systemctl --user restart moatd")
+	}
+	return nil
+}
+
 // reload reads providers and credentials anew and gives them to the live runs.
-// It says so if config.yaml holds what only a restart brings into force.
 func (d *parts) reload(ctx context.Context) error {
 	err := d.resolver.Reload()
 	if degraded := d.registry.Refresh(ctx); degraded > 0 {
