@@ -54,7 +54,8 @@ func (v *vault) Hosts(grant string) []string {
 	return []string{grant + ".example"}
 }
 
-func (v *vault) set(grant, secret string) {
+// set stores a credential, or with no secret revokes it.
+func (v *vault) set(grant, secret string) { //nolint:unparam // one grant is all that the tests change
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.secrets[grant] = secret; secret == "" {
@@ -118,32 +119,32 @@ func (m *memStore) ids() []string {
 }
 
 // tempSock returns a path that is short enough for a socket.
-func tempSock(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "moat") //nolint:usetesting // t.TempDir has the name of the test in it
+func tempSock(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "moat") //nolint:usetesting // tb.TempDir has the name of the test in it
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	tb.Cleanup(func() { os.RemoveAll(dir) })
 	return filepath.Join(dir, "moatd.sock")
 }
 
 // serve serves a server with opts until the test ends.
-func serve(t testing.TB, opts Options) (*Server, *Client) {
-	t.Helper()
-	s, sock := New(opts), tempSock(t)
+func serve(tb testing.TB, opts Options) (*Server, *Client) {
+	tb.Helper()
+	s, sock := New(opts), tempSock(tb)
 	s.SetProxyPort(19080)
-	ln, err := activation.ListenUnix(t.Context(), sock)
+	ln, err := activation.ListenUnix(tb.Context(), sock)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, ln) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("Serve = %v, want nil after the end of its context", err)
+			tb.Errorf("Serve = %v, want nil after the end of its context", err)
 		}
 	})
 	return s, NewClient(sock)
@@ -151,11 +152,11 @@ func serve(t testing.TB, opts Options) (*Server, *Client) {
 
 // outcome says what becomes of a request for host, https unless it has another
 // port: what is injected, or the refusal.
-func outcome(t testing.TB, d *proxy.RunContextData, host string) string {
-	t.Helper()
+func outcome(tb testing.TB, d *proxy.RunContextData, host string) string {
+	tb.Helper()
 	h, err := hosts.Parse(host)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	v := d.Decide(proxy.Head{Scheme: "https", Target: h.OrPort(443)})
 	if v.Status != 0 {
@@ -178,32 +179,32 @@ func outcome(t testing.TB, d *proxy.RunContextData, host string) string {
 }
 
 // live returns what the proxy sees of a run.
-func live(t testing.TB, r *Registry, token string) *proxy.RunContextData {
-	t.Helper()
+func live(tb testing.TB, r *Registry, token string) *proxy.RunContextData {
+	tb.Helper()
 	d, ok := r.Snapshot(token)
 	if !ok {
-		t.Fatal("Snapshot(token of the run) has nothing")
+		tb.Fatal("Snapshot(token of the run) has nothing")
 	}
 	return d
 }
 
 // newSealer returns a sealer with a key of its own.
-func newSealer(t testing.TB) *credential.Sealer {
-	t.Helper()
-	key, _, err := credential.LoadOrCreateKey(filepath.Join(t.TempDir(), "key"))
+func newSealer(tb testing.TB) *credential.Sealer {
+	tb.Helper()
+	key, _, err := credential.LoadOrCreateKey(filepath.Join(tb.TempDir(), "key"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return credential.NewSealer(key, "runs")
 }
 
 // openStore opens the database in dir, until the test ends or close is called.
-func openStore(t testing.TB, dir string) *store.Store {
-	t.Helper()
+func openStore(tb testing.TB, dir string) *store.Store {
+	tb.Helper()
 	st, _, err := store.Open(filepath.Join(dir, "moatd.db"), store.Options{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { st.Close() })
+	tb.Cleanup(func() { st.Close() })
 	return st
 }

@@ -44,12 +44,12 @@ func TestAProcessWithAnOddName(t *testing.T) {
 		t.Skip("no sleep: ", err)
 	}
 	odd := filepath.Join(t.TempDir(), "x) Z (1 2")
-	if err := os.Symlink(sleep, odd); err != nil {
+	if err = os.Symlink(sleep, odd); err != nil {
 		t.Fatal(err)
 	}
 	child := exec.Command(odd, "60")
 	child.Args[0] = "sleep" // for one that is many programs in one
-	if err := child.Start(); err != nil {
+	if err = child.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer child.Wait()

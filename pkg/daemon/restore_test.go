@@ -15,10 +15,10 @@ import (
 
 const ownSecret = "s3cret-of-the-run-0123456789"
 
-// withOwnRules returns a run with a secret in each place that may have one.
-func withOwnRules(id string, grants ...string) *RunContext {
-	rc := NewRunContext(id)
-	rc.AuthToken, rc.Grants = "token-of-"+id, grants
+// withOwnRules returns run a with a secret in each place that may have one.
+func withOwnRules(grants ...string) *RunContext {
+	rc := NewRunContext("a")
+	rc.AuthToken, rc.Grants = "token-of-a", grants
 	rc.SetCredential("own.example", ownSecret)
 	rc.AddExtraHeader("own.example", "X-E", ownSecret)
 	rc.SetTokenSubstitution("own.example", "PLACE", ownSecret)
@@ -56,7 +56,7 @@ func TestRulesOfARunsOwnSurviveARestart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			disk, reg := new(memStore), NewRegistry()
-			first := withOwnRules("a")
+			first := withOwnRules()
 			first.RegisteredAt = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 			reg.RegisterWithToken(first, first.AuthToken)
 			if err := (&RunPersister{registry: reg, runs: disk, sealer: tt.before}).Save(); err != nil {
@@ -94,7 +94,7 @@ func TestNoSecretIsInTheFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, r := t.TempDir(), NewRegistry()
 			p := NewStorePersister(openStore(t, dir), s, r)
-			if err := p.put(withOwnRules("a", "github")); err != nil {
+			if err := p.put(withOwnRules("github")); err != nil {
 				t.Fatal(err)
 			}
 			data, err := os.ReadFile(filepath.Join(dir, "moatd.db"))
@@ -123,15 +123,15 @@ func TestWithoutASealerGrantsFindTheRulesAgain(t *testing.T) {
 		unkept bool
 	}{
 		{"no rules of its own", func() *RunContext { return NewRunContext("a") }, false},
-		{"rules and no grants", func() *RunContext { return withOwnRules("a") }, true},
-		{"rules that name no grant, and grants", func() *RunContext { return withOwnRules("a", "github") }, false},
+		{"rules and no grants", func() *RunContext { return withOwnRules() }, true},
+		{"rules that name no grant, and grants", func() *RunContext { return withOwnRules("github") }, false},
 		{"a credential of a grant that it has", func() *RunContext {
-			rc := withOwnRules("a", "github")
+			rc := withOwnRules("github")
 			rc.SetCredentialWithGrant("api.example", "Authorization", ownSecret, "github")
 			return rc
 		}, false},
 		{"a credential of a grant that it does not have", func() *RunContext {
-			rc := withOwnRules("a", "github")
+			rc := withOwnRules("github")
 			rc.SetCredentialWithGrant("api.example", "Authorization", ownSecret, "gitlab")
 			return rc
 		}, true},
@@ -208,7 +208,7 @@ func TestRestoreRuns(t *testing.T) {
 func TestLoadAndRestoreRunsLoseNothing(t *testing.T) {
 	disk, s := new(memStore), newSealer(t)
 	before := NewRegistry()
-	before.RegisterWithToken(withOwnRules("a"), "token-of-a")
+	before.RegisterWithToken(withOwnRules(), "token-of-a")
 	if err := (&RunPersister{registry: before, runs: disk, sealer: s}).Save(); err != nil {
 		t.Fatal(err)
 	}

@@ -169,7 +169,7 @@ func (d *parts) restore(ctx context.Context) error {
 		Version:   d.opts.Version,
 		Log:       d.log,
 		Problems:  d.known,
-		Reload:    d.reload,
+		Reload:    func(ctx context.Context) error { d.reload(ctx); return nil },
 	})
 	return d.makeProxy()
 }

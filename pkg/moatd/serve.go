@@ -58,11 +58,7 @@ func (d *parts) tasks() []tasks.Task {
 // watch gives live runs what is granted or revoked, and mends degraded ones.
 func (d *parts) watch(ctx context.Context) error {
 	home := d.opts.Settings.Home
-	return grants.Watch(ctx, []string{config.CredentialsDir(home), config.ProvidersDir(home)}, func() {
-		if err := d.reload(ctx); err != nil {
-			d.log.WithError(err).Warn("reading the credentials anew")
-		}
-	})
+	return grants.Watch(ctx, []string{config.CredentialsDir(home), config.ProvidersDir(home)}, func() { d.reload(ctx) })
 }
 
 // hangup reloads at each SIGHUP.
@@ -70,7 +66,9 @@ func (d *parts) hangup(ctx context.Context) error {
 	for {
 		select {
 		case <-d.opts.Hangup:
-			err := errors.Join(d.opts.Notify.Reloading(), d.reread(), d.reload(ctx), d.opts.Notify.Ready(d.status()))
+			err := errors.Join(d.opts.Notify.Reloading(), d.reread())
+			d.reload(ctx)
+			err = errors.Join(err, d.opts.Notify.Ready(d.status()))
 			if err != nil {
 				d.log.WithError(err).Warn("reload")
 				continue
@@ -99,14 +97,12 @@ func (d *parts) reread() error {
 }
 
 // reload reads providers and credentials anew and gives them to the live runs.
-func (d *parts) reload(ctx context.Context) error {
-	err := d.resolver.Reload()
+func (d *parts) reload(ctx context.Context) {
+	if err := d.resolver.Reload(); err != nil { // its providers are out of use, and health says so too
+		d.log.WithError(err).Warn("reading the providers")
+	}
 	if degraded := d.registry.Refresh(ctx); degraded > 0 {
 		d.log.WithField("runs", degraded).WithField(logging.FieldMessageID, logging.MessageIDRunDegraded).
 			Warn("runs lack a credential; moat ls says which")
 	}
-	if err != nil {
-		return fmt.Errorf("read the providers: %w", err)
-	}
-	return nil
 }
