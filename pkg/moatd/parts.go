@@ -150,7 +150,7 @@ const purposeRuns = "runs"
 
 // restore makes the registry and puts the runs of before into it.
 func (d *parts) restore(ctx context.Context) error {
-	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add})
+	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add, AWS: d.assumeRole})
 	sealer := credential.NewSealer(d.key, purposeRuns)
 	d.persister = daemon.NewStorePersister(d.store, sealer, d.registry)
 	done, err := d.persister.Restore(ctx)
