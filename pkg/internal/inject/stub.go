@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -21,11 +22,8 @@ func (r *Rules) stubs(h http.Header) {
 		return
 	}
 	for _, s := range r.Stubs {
-		for _, v := range h.Values(s.Credential.Name) {
-			if s.is(v) {
-				h.Set(s.Credential.Name, s.Credential.Value)
-				break
-			}
+		if slices.ContainsFunc(h.Values(s.Credential.Name), s.is) {
+			h.Set(s.Credential.Name, s.Credential.Value)
 		}
 	}
 }
@@ -42,10 +40,8 @@ func (s Stub) Found(req *http.Request) bool {
 		return true
 	}
 	for _, values := range req.Header {
-		for _, v := range values {
-			if s.in(v) {
-				return true
-			}
+		if slices.ContainsFunc(values, s.in) {
+			return true
 		}
 	}
 	return false
@@ -82,15 +78,7 @@ func unescaped(part string) string {
 
 // KnowsStub reports whether the rules replace the stub.
 func (r *Rules) KnowsStub(placeholder string) bool {
-	if r == nil {
-		return false
-	}
-	for _, s := range r.Stubs {
-		if s.Placeholder == placeholder {
-			return true
-		}
-	}
-	return false
+	return r != nil && slices.ContainsFunc(r.Stubs, func(s Stub) bool { return s.Placeholder == placeholder })
 }
 
 func (r *Rules) checkStubs() error {
