@@ -84,8 +84,10 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string { return fmt.Sprintf("assume %s: %s", e.Role, e.Text) }
 
-// maxText is the longest text of an Error, in bytes.
-const maxText = 600
+const (
+	maxText   = 600 // bytes of the text of an Error
+	minSecret = 4   // bytes; AWS gives no shorter ones, and masking them would leave no text
+)
 
 // cause makes an Error of what the SDK says. Where ctx, that of the client, has
 // ended, its error is the cause.
@@ -114,7 +116,7 @@ func cause(ctx context.Context, role Role, code string, src source, err error) e
 // is wrong, AWS repeats what was signed, and a session token is a part of that.
 func clean(text string, secrets []string) string {
 	for _, s := range secrets {
-		if s != "" {
+		if len(s) >= minSecret {
 			text = strings.ReplaceAll(text, s, "[secret]")
 		}
 	}
