@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 		"github.com/spf13/cobra", "golang.org/x/term",
 	},
 	"pkg/moatd": {
-		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/grants", "internal/hosts",
+		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/grants", "internal/hosts",
 		"internal/logging", "internal/pki", "internal/store", "internal/tasks", logrus,
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd"},
@@ -38,6 +38,10 @@ var mayImport = map[string][]string{
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
 	"pkg/config":     {yaml},
 
+	"pkg/internal/aws": {
+		"credential", logrus, awsSDK + "aws", awsSDK + "aws/retry", awsSDK + "aws/transport/http", awsSDK + "config",
+		awsSDK + "credentials", awsSDK + "feature/ec2/imds", awsSDK + "service/sts",
+	},
 	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/providers", "github.com/fsnotify/fsnotify"},
 	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},
 	"pkg/internal/inject":     {"internal/hosts"},
@@ -53,6 +57,7 @@ var mayImport = map[string][]string{
 }
 
 const (
+	awsSDK  = "github.com/aws/aws-sdk-go-v2/"
 	logrus  = "github.com/sirupsen/logrus"
 	systemd = "github.com/coreos/go-systemd/v22/"
 	yaml    = "go.yaml.in/yaml/v3"

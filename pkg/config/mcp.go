@@ -11,5 +11,5 @@ type MCPServerConfig struct {
 // MCPAuthConfig says which credential goes into which header.
 type MCPAuthConfig struct {
 	Grant  string // name of the grant, such as "mcp:linear"
-	Header string // name of the header that carries the credential
+	Header string // name of the header that carries the credential; "" means Authorization
 }

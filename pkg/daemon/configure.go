@@ -28,7 +28,7 @@ func (rc *RunContext) base() *layer {
 	respell(rc.ExtraHeaders, joined[ExtraHeaderEntry])
 	respell(rc.RemoveHeaders, joined[string])
 	respell(rc.ResponseTransformers, joined[credential.ResponseTransformer])
-	return &layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers}
+	return &layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers, nil}
 }
 
 // respell makes the keys of m canonical, as those of the setters are: a setter

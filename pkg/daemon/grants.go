@@ -38,7 +38,8 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 	defer rc.equipping.Unlock()
 	begun := r.refreshes.Load()
 	granted := newLayer()
-	missing := r.configure(ctx, rc, granted)
+	missing := append(r.configure(ctx, rc, granted), r.secrets(ctx, rc, granted)...)
+	_ = r.assume(rc) // an error stands in what the handler answers
 	if ctx.Err() != nil && rc.snap.Load() != nil {
 		return rc.degraded() // what failed says nothing of the grants
 	}
@@ -53,6 +54,9 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 func (r *Registry) configure(ctx context.Context, rc *RunContext, into credential.ProxyConfigurer) []proxy.MissingGrant {
 	var missing []proxy.MissingGrant
 	for _, grant := range rc.Grants {
+		if rc.elsewhere(grant) {
+			continue
+		}
 		err := r.granter.Configure(ctx, grant, into)
 		if err != nil && !r.brought(rc, grant) {
 			missing = append(missing, proxy.MissingGrant{Grant: grant, Hosts: r.granter.Hosts(grant), Reason: err.Error()})

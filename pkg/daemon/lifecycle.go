@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -20,7 +21,7 @@ func (s *Server) register(r *http.Request, req RegisterRequest) (RegisterRespons
 	if !again {
 		rc.AuthToken = NewToken()
 	}
-	if err := rc.check(); err != nil {
+	if err := errors.Join(rc.check(), s.opts.Registry.assume(rc)); err != nil {
 		return RegisterResponse{}, fmt.Errorf("%w: %v", ErrBadRequest, err)
 	}
 	missing := s.opts.Registry.equip(r.Context(), rc)

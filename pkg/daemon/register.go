@@ -22,14 +22,10 @@ func (req *RegisterRequest) validate() error {
 		return fmt.Errorf("run_id must be of 1 to %d visible ASCII characters", maxRunID)
 	case len(req.AuthToken) > maxToken || !visible(req.AuthToken):
 		return fmt.Errorf("auth_token must be of 1 to %d visible ASCII characters", maxToken)
-	case len(req.MCPServers) > 0:
-		return errors.New("mcp_servers: this daemon has no relay for MCP servers")
-	case req.AWSConfig != nil:
-		return errors.New("aws_config: this daemon assumes no AWS roles")
 	case len(req.ResponseTransformers) > 0:
 		return errors.New("response_transformers: this daemon changes no answers")
 	}
-	return nil
+	return checkServers(req.MCPServers)
 }
 
 // visible reports whether s has visible ASCII characters only, no space.

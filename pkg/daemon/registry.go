@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 type Registry struct {
 	granter Granter
 	seen    func(secret string)
+	aws     func(runID string, role AWSConfig) (http.Handler, error) // nil for none
 
 	turns     turns        // of the changes that reach the disk, too
 	refreshes atomic.Int64 // how many refreshes of all runs have begun
@@ -36,6 +38,10 @@ type RegistryOptions struct {
 	// that a log can leave it out. The tokens of [NewToken] are not among them:
 	// what they look like is known, and there may be thousands.
 	Seen func(secret string)
+	// AWS returns the handler of the credentials of a run's role, which is made
+	// once for each run; the error says what is wrong with the role. nil means
+	// that no roles are assumed.
+	AWS func(runID string, role AWSConfig) (http.Handler, error)
 }
 
 // NewRegistry returns an empty registry, whose runs get no credentials from
@@ -50,7 +56,7 @@ func NewRegistryWith(opts RegistryOptions) *Registry {
 	if opts.Seen == nil {
 		opts.Seen = func(string) {}
 	}
-	return &Registry{granter: opts.Granter, seen: opts.Seen, ids: make(map[string]digest), changed: make(chan struct{})}
+	return &Registry{granter: opts.Granter, seen: opts.Seen, aws: opts.AWS, ids: make(map[string]digest), changed: make(chan struct{})}
 }
 
 // Register adds rc, whose exported fields must not be written afterwards, and

@@ -105,9 +105,7 @@ func (rc *RunContext) setContainerID(id string) {
 
 // SetAWSHandler sets the handler of the run's AWS credentials; nil for none.
 func (rc *RunContext) SetAWSHandler(h http.Handler) {
-	rc.mu.Lock()
-	defer rc.mu.Unlock()
-	rc.awsHandler = h
+	rc.change(func(*layer) { rc.awsHandler = h })
 }
 
 // SetRefreshCancel sets what [RunContext.CancelRefresh] calls.

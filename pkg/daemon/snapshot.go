@@ -65,6 +65,8 @@ func (rc *RunContext) specLocked() proxy.RunSpec {
 		Allow:   rc.NetworkAllow,
 		Hosts:   rc.mergedLocked().rules(),
 		Missing: rc.missing,
+		Servers: rc.serversLocked(),
+		AWS:     rc.awsHandler,
 	}
 }
 
@@ -72,7 +74,7 @@ func (rc *RunContext) specLocked() proxy.RunSpec {
 // run was registered with.
 func (rc *RunContext) mergedLocked() *layer {
 	both := newLayer()
-	both.add(&layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers})
+	both.add(&layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers, nil})
 	if rc.granted != nil {
 		both.add(rc.granted)
 	}

@@ -110,4 +110,7 @@ type AWSConfig struct {
 	Region          string        `json:"region"`
 	SessionDuration time.Duration `json:"session_duration"` // nanoseconds on the wire
 	ExternalID      string        `json:"external_id,omitempty"`
+	// SourceProfile is the profile in the user's AWS files whose credentials
+	// assume the role, "" for the default one, where there is no grant "aws".
+	SourceProfile string `json:"source_profile,omitempty"`
 }

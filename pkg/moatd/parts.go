@@ -151,7 +151,7 @@ const purposeRuns = "runs"
 
 // restore makes the registry and puts the runs of before into it.
 func (d *parts) restore(ctx context.Context) error {
-	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add})
+	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add, AWS: d.assumeRole})
 	sealer := credential.NewSealer(d.key, purposeRuns)
 	d.persister = daemon.NewStorePersister(d.store, sealer, d.registry)
 	d.importOld(ctx, daemon.Import{Runs: d.persister})

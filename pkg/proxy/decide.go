@@ -6,6 +6,7 @@ import "github.com/moatd/moatd/pkg/internal/hosts"
 type Head struct {
 	Scheme string     // of the upstream: "https" or "http"
 	Target hosts.Host // of the CONNECT or of the absolute URL, with a port
+	Server string     // the MCP server that it is relayed to by name, "" for none
 	// Names are what else names a host in the request: SNI, the Host header or
 	// :authority. Each must agree with Target.
 	Names []Name
@@ -47,7 +48,7 @@ const (
 // Decide judges a request. It is a pure function of the snapshot and the head.
 func (d *RunContextData) Decide(h Head) Verdict {
 	for _, judge := range []func(*RunContextData, Head) (Verdict, bool){
-		wrongName, notAllowed, strayPlaceholder, missingCredential, cleartext,
+		wrongName, unknownServer, notAllowed, strayPlaceholder, missingCredential, cleartext,
 	} {
 		if v, refused := judge(d, h); refused {
 			return v
@@ -67,5 +68,5 @@ func (d *RunContextData) forward(h Head) Verdict {
 	if rules, ok := d.rules.Lookup(h.Target); ok {
 		v.Rules = rules
 	}
-	return v
+	return d.relayed(h, v)
 }

@@ -41,6 +41,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 // answered looks at the head of the upstream's answer.
 func answered(r *http.Response) error {
 	exchangeOf(r.Request).status = r.StatusCode
+	relayOf(r.Request.Context()).returned(r)
 	if len(r.Trailer) > 0 {
 		r.Header.Del("Content-Length") // in HTTP/1.1 only chunks have trailers
 	}

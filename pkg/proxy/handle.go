@@ -14,7 +14,9 @@ func (p *Proxy) servePlain(w http.ResponseWriter, r *http.Request) {
 		p.connect(w, r)
 		return
 	}
-	p.serve(w, r, nil)
+	if !p.direct(w, r) {
+		p.serve(w, r, nil)
+	}
 }
 
 // serveTunnelled serves what comes out of a tunnel.

@@ -74,7 +74,7 @@ func plainHead(r *http.Request) (Head, error) {
 	}
 	// net/http has replaced the Host header by that of the URL, as RFC 9112,
 	// section 3.2.2, asks of a proxy; so there is no other name to compare.
-	return Head{Scheme: r.URL.Scheme, Target: target.OrPort(port)}, nil
+	return Head{Scheme: r.URL.Scheme, Target: target.OrPort(port), Server: serverName(r)}, nil
 }
 
 // name adds a name that must agree with the target.

@@ -49,10 +49,7 @@ func strayPlaceholder(_ *RunContextData, h Head) (Verdict, bool) {
 }
 
 func missingCredential(d *RunContextData, h Head) (Verdict, bool) {
-	m, ok := d.missing.Lookup(h.Target)
-	if d.closed != nil {
-		m, ok = *d.closed, true
-	}
+	m, ok := d.missingFor(h)
 	if !ok {
 		return Verdict{}, false
 	}

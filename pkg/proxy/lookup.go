@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/moatd/moatd/pkg/internal/hosts"
+	"github.com/moatd/moatd/pkg/internal/inject"
 )
 
 // allowed returns the entry of the allow list that names h, if there is one,
@@ -27,13 +29,13 @@ func (d *RunContextData) allowed(h hosts.Host) (rule string, exact, ok bool) {
 // granted reports whether a grant of the run covers h, for a credential or for
 // one that is missing now.
 func (d *RunContextData) granted(h hosts.Host) (grant string, ok bool) {
-	if r, found := d.rules.Lookup(h); found && standard(h.Port, d.rules, h) {
-		return strings.Join(r.Grants(), ","), r.Secret()
+	if r, found := d.rules.Lookup(h); found && r.Secret() && standard(h.Port, d.rules, h) {
+		return strings.Join(r.Grants(), ","), true
 	}
 	if m, found := d.missing.Lookup(h); found && standard(h.Port, d.missing, h) {
 		return m.Grant, true
 	}
-	return "", false
+	return d.serves(h)
 }
 
 // standard reports whether the port of h is one that its entry in t opens: the
@@ -54,5 +56,5 @@ func (d *RunContextData) stray(r *http.Request, target hosts.Host) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(d.stubs, func(s inject.Stub) bool { return !own.KnowsStub(s.Placeholder) && s.Found(r) })
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"fmt"
+	"net/http"
 
 	"github.com/moatd/moatd/pkg/internal/hosts"
 	"github.com/moatd/moatd/pkg/internal/inject"
@@ -32,6 +33,8 @@ type RunSpec struct {
 	// Missing are the grants whose credential is not to be had now. Requests
 	// for their hosts are refused, all requests where the hosts are not known.
 	Missing []MissingGrant
+	Servers []MCPServer  // that the run may address by name
+	AWS     http.Handler // answers with the credentials of the run's AWS role; nil for none
 }
 
 // A MissingGrant is a grant of a run that has no credential now.
@@ -51,6 +54,9 @@ type RunContextData struct {
 	missing hosts.Table[MissingGrant]
 	closed  *MissingGrant  // refuses every request; nil for none
 	secrets []Substitution // of all hosts
+	servers map[string]*mcpServer
+	stubs   []inject.Stub // of all servers
+	aws     http.Handler  // nil for none
 }
 
 // NewRunContextData compiles spec. The error names the value that is wrong.
@@ -61,6 +67,8 @@ func NewRunContextData(spec RunSpec) (*RunContextData, error) {
 		strict:  spec.Policy == Strict,
 		rules:   make(hosts.Table[*HostRules], len(spec.Hosts)),
 		missing: make(hosts.Table[MissingGrant]),
+		servers: make(map[string]*mcpServer, len(spec.Servers)),
+		aws:     spec.AWS,
 	}
 	if spec.Policy != "" && spec.Policy != Strict && spec.Policy != Permissive {
 		return nil, fmt.Errorf("network policy %q: write %q or %q", spec.Policy, Permissive, Strict)
@@ -80,6 +88,9 @@ func NewRunContextData(spec RunSpec) (*RunContextData, error) {
 		if err := d.addRules(h, rules); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.addServers(spec.Servers); err != nil {
+		return nil, err
 	}
 	return d, d.addMissing(spec.Missing)
 }

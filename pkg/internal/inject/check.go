@@ -19,20 +19,31 @@ func (r *Rules) Check() error {
 		}
 	}
 	for _, h := range slices.Concat(r.Extra, r.Credentials) {
-		if !validName(h.Name) {
-			return fmt.Errorf("%q is no header name", h.Name)
+		if err := checkHeader(h); err != nil {
+			return err
 		}
-		if slices.Contains(framing, http.CanonicalHeaderKey(h.Name)) {
-			return fmt.Errorf("header %s belongs to the connection and cannot be set", h.Name)
-		}
-		if strings.ContainsFunc(h.Value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
-			return fmt.Errorf("the value of header %s contains a control character", h.Name)
-		}
+	}
+	if err := r.checkStubs(); err != nil {
+		return err
 	}
 	for _, s := range r.Substitute {
 		if s.Placeholder == "" || s.Secret == "" {
 			return errors.New("a substitution needs a placeholder and a secret")
 		}
+	}
+	return nil
+}
+
+// checkHeader says why h could not be set.
+func checkHeader(h Header) error {
+	if !validName(h.Name) {
+		return fmt.Errorf("%q is no header name", h.Name)
+	}
+	if slices.Contains(framing, http.CanonicalHeaderKey(h.Name)) {
+		return fmt.Errorf("header %s belongs to the connection and cannot be set", h.Name)
+	}
+	if strings.ContainsFunc(h.Value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
+		return fmt.Errorf("the value of header %s contains a control character", h.Name)
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ type Rules struct {
 	Extra       []Header // merged into what the client sent
 	Credentials []Header // replace what the client sent
 	Cleartext   bool     // the secrets may go over http://
+	Stubs       []Stub   // replaced where the client sent them
 }
 
 // Request changes out, which must be free of hop-by-hop headers, on its way to
@@ -40,6 +41,7 @@ type Rules struct {
 func (r *Rules) Request(out *http.Request) {
 	r.strip(out.Header)
 	r.substitute(out)
+	r.stubs(out.Header)
 	r.extra(out.Header)
 	r.inject(out.Header)
 }
@@ -120,12 +122,15 @@ func (r *Rules) Grants() []string {
 	for _, s := range r.Substitute {
 		add(s.Grant)
 	}
+	for _, s := range r.Stubs {
+		add(s.Credential.Grant)
+	}
 	return names
 }
 
 // Secret reports whether the rules put a secret into requests.
 func (r *Rules) Secret() bool {
-	return r != nil && len(r.Credentials)+len(r.Substitute) > 0
+	return r != nil && len(r.Credentials)+len(r.Substitute)+len(r.Stubs) > 0
 }
 
 // Knows reports whether the rules replace the placeholder.

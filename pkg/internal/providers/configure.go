@@ -24,7 +24,7 @@ func (p *Provider) Check(secret credential.Secret) error {
 	if text == "" {
 		return errors.New("the secret is empty")
 	}
-	if i := strings.IndexFunc(text, notHeaderText); i >= 0 {
+	if i := strings.IndexFunc(text, notHeaderText); i >= 0 && !p.anyText {
 		return fmt.Errorf("the secret holds a character that no header may hold, at position %d", i+1)
 	}
 	if text != strings.TrimSpace(text) {

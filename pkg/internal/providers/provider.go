@@ -18,6 +18,8 @@ type Provider struct {
 	substitute        []substitution
 	env               map[string]string
 	validateURL       string
+	kept              bool // its credentials go to no host by themselves
+	anyText           bool // its credentials stand in no header
 }
 
 // An injection is the header with the secret, for one host.

@@ -28,8 +28,10 @@ type Set struct {
 
 // Get returns the provider called name. One whose file is bad is not there.
 func (s *Set) Get(name string) (*Provider, bool) {
-	p, ok := s.byName[name]
-	return p, ok
+	if p, ok := s.byName[name]; ok {
+		return p, true
+	}
+	return kept(name)
 }
 
 // Names returns the names of the providers, sorted.
