@@ -33,13 +33,15 @@ var mayImport = map[string][]string{
 	"pkg/daemon": {
 		"config", "credential", "proxy", "internal/activation", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
-	"pkg/proxy":      {"internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
+	"pkg/proxy":      {"credential", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
 	"pkg/config":     {yaml},
 
 	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/providers", "github.com/fsnotify/fsnotify"},
 	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},
-	"pkg/internal/inject":     {"internal/hosts"},
+	"pkg/internal/inject":     {"internal/coding", "internal/hosts", "internal/replace"},
+	"pkg/internal/replace":    {},
+	"pkg/internal/coding":     {"github.com/andybalholm/brotli", "github.com/klauspost/compress/zstd"},
 	"pkg/internal/mitm":       {"internal/hosts"},
 	"pkg/internal/pki":        {"internal/hosts"},
 	"pkg/internal/hosts":      {"golang.org/x/net/idna"},

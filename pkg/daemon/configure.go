@@ -22,7 +22,7 @@ func (rc *RunContext) base() *layer {
 	made(rc.RemoveHeaders == nil, func() { rc.RemoveHeaders = empty.remove })
 	made(rc.TokenSubstitutions == nil, func() { rc.TokenSubstitutions = empty.substitutions })
 	made(rc.ResponseTransformers == nil, func() { rc.ResponseTransformers = empty.transformers })
-	return &layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers}
+	return &layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers, nil}
 }
 
 // change changes the rules that the run was registered with. Requests under way

@@ -14,6 +14,7 @@ type layer struct {
 	remove        map[string][]string
 	substitutions map[string]TokenSubstitutionEntry
 	transformers  map[string][]credential.ResponseTransformer
+	kinds         map[string][]string // of the built-in transformers
 }
 
 func newLayer() *layer {
@@ -23,6 +24,7 @@ func newLayer() *layer {
 		remove:        make(map[string][]string),
 		substitutions: make(map[string]TokenSubstitutionEntry),
 		transformers:  make(map[string][]credential.ResponseTransformer),
+		kinds:         make(map[string][]string),
 	}
 }
 

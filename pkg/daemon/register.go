@@ -26,8 +26,6 @@ func (req *RegisterRequest) validate() error {
 		return errors.New("mcp_servers: this daemon has no relay for MCP servers")
 	case req.AWSConfig != nil:
 		return errors.New("aws_config: this daemon assumes no AWS roles")
-	case len(req.ResponseTransformers) > 0:
-		return errors.New("response_transformers: this daemon changes no answers")
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (r *Rules) Check() error {
 			return errors.New("a substitution needs a placeholder and a secret")
 		}
 	}
-	return nil
+	return r.checkKinds()
 }
 
 // framing are the headers that net/http sets itself, whatever the rules say.
