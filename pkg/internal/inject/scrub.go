@@ -44,7 +44,8 @@ func (r *Rules) scrub(res *http.Response) error {
 	if len(pairs) == 0 {
 		return nil
 	}
-	scrubHeader(replace.NewScrubber(pairs, window), res.Header)
+	s := replace.NewScrubber(pairs, window)
+	scrubHeader(s, res.Header)
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return scrubUpgraded(res, pairs)
 	}
@@ -52,14 +53,13 @@ func (r *Rules) scrub(res *http.Response) error {
 		return err
 	}
 	if framed(res.Header) {
-		pairs = sameLength(pairs)
+		s = replace.NewScrubber(sameLength(pairs), window)
 	}
 	plain, err := opened(res)
 	if err != nil {
 		return err
 	}
 	forgetBytes(res)
-	s := replace.NewScrubber(pairs, window)
 	res.Body = &scrubbed{Reader: s.Reader(plain), s: s, res: res}
 	return nil
 }

@@ -19,27 +19,31 @@ type match struct {
 
 // A finder finds the needles in one pass that looks at few places of the text.
 //
-// Let m be the length of the shortest needle and q that of a gram, 4 bytes or
+// Let m be the length of the shortest needle, and q that of a gram: 4 bytes, or
 // m if that is less. Wherever a needle stands, one of its first m-q+1 grams is
 // at a place that is a multiple of m-q+1; so it suffices to look at those
-// places, and there at a table of the grams. The table is a filter first, of
-// one bit for each hash, which nearly all places do not pass.
+// places, and there at a table of the grams, where most places have no entry.
+// Strides are at most 16: longer ones gain little, and fill the table.
 type finder struct {
 	needles []needle
 	longest int // bytes of the longest needle
 	gram    int // q
-	stride  int // m-q+1
-	filter  *[filterBits / 64]uint64
-	places  map[uint32][]place
+	stride  int // m-q+1, or 16
+	entries []entry
+	first   *[tableSize]int32 // by hash, the index in entries plus 1; 0 for none
 }
 
-// A place is where a gram stands in a needle.
-type place struct{ needle, offset int }
+// An entry says where a gram stands.
+type entry struct {
+	needle, offset int32
+	next           int32 // of the same hash, as in first
+}
 
 const (
-	gramSize   = 4
-	filterLog  = 14
-	filterBits = 1 << filterLog // 2 KiB
+	gramSize  = 4
+	maxStride = 16
+	tableLog  = 11
+	tableSize = 1 << tableLog // of 8 KiB
 )
 
 func newFinder(pairs []Pair) finder {
@@ -59,22 +63,22 @@ func newFinder(pairs []Pair) finder {
 	}
 	if len(f.needles) > 0 {
 		f.gram = min(gramSize, shortest)
-		f.stride = shortest - f.gram + 1
+		f.stride = min(shortest-f.gram+1, maxStride)
 		f.index()
 	}
 	return f
 }
 
-// index fills the table and its filter.
+// index fills the table.
 func (f *finder) index() {
-	f.filter = new([filterBits / 64]uint64)
-	f.places = make(map[uint32][]place, len(f.needles)*f.stride)
+	f.first = new([tableSize]int32)
+	f.entries = make([]entry, 0, len(f.needles)*f.stride)
 	for i, n := range f.needles {
 		for offset := range f.stride {
 			g := f.gramAt(n.find, offset)
-			h := hash(g)
-			f.filter[h/64] |= 1 << (h % 64)
-			f.places[g] = append(f.places[g], place{i, offset})
+			first := &f.first[hash(g)]
+			f.entries = append(f.entries, entry{int32(i), int32(offset), *first}) //nolint:gosec // there are few needles
+			*first = int32(len(f.entries))                                        //nolint:gosec // as above
 		}
 	}
 }
@@ -92,32 +96,33 @@ func (f *finder) gramAt(b []byte, i int) uint32 {
 }
 
 // hash multiplies with the golden ratio, as Knuth has it.
-func hash(gram uint32) uint32 { return gram * 0x9E3779B1 >> (32 - filterLog) }
+func hash(gram uint32) uint32 { return gram * 0x9E3779B1 >> (32 - tableLog) }
 
 // next returns the first match in b that starts at from or later, of those that
 // start there the longest.
 func (f *finder) next(b []byte, from int) (match, bool) {
-	if f.filter == nil {
+	if f.first == nil {
 		return match{}, false
 	}
 	// The gram at i is in the matches that start in (i-stride, i].
 	for i := from + f.stride - 1; i+f.gram <= len(b); i += f.stride {
 		g := f.gramAt(b, i)
-		if h := hash(g); f.filter[h/64]&(1<<(h%64)) == 0 {
-			continue
-		}
-		if m, ok := f.around(b, i, g); ok {
-			return m, true
+		if first := f.first[hash(g)]; first != 0 {
+			if m, ok := f.around(b, i, first); ok {
+				return m, true
+			}
 		}
 	}
 	return match{}, false
 }
 
-// around returns the first match in b that has the gram at i among its own.
-func (f *finder) around(b []byte, i int, gram uint32) (first match, ok bool) {
-	for _, p := range f.places[gram] {
-		n, start := f.needles[p.needle], i-p.offset
-		if !bytes.HasPrefix(b[start:], n.find) {
+// around returns the first match in b that has the gram at i among its own,
+// where at is the first entry of its hash.
+func (f *finder) around(b []byte, i int, at int32) (first match, ok bool) {
+	for ; at != 0; at = f.entries[at-1].next {
+		e := f.entries[at-1]
+		n, start := f.needles[e.needle], i-int(e.offset)
+		if b[i] != n.find[e.offset] || !bytes.HasPrefix(b[start:], n.find) {
 			continue
 		}
 		end := start + len(n.find)
