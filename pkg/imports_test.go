@@ -31,9 +31,9 @@ var mayImport = map[string][]string{
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd"},
 	"pkg/daemon": {
-		"config", "credential", "proxy", "internal/activation", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
+		"config", "credential", "proxy", "internal/activation", "internal/drain", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
-	"pkg/proxy":      {"credential", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
+	"pkg/proxy":      {"credential", "internal/drain", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
 	"pkg/config":     {yaml},
 
@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal"},
 	"pkg/internal/tasks":      {},
+	"pkg/internal/drain":      {},
 	"pkg/internal/demo":       {},
 }
 

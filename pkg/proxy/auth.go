@@ -10,7 +10,7 @@ import (
 // Why a request is of no run; the texts are for its client.
 var (
 	errNoToken      = errors.New("this proxy needs the token of a run: Proxy-Authorization is missing")
-	errBadToken     = errors.New("Proxy-Authorization has no token that can be read: it must be Basic with the token as password, or Bearer") //nolint:staticcheck,revive // the name of a header
+	errBadToken     = errors.New("Proxy-Authorization has no token that can be read: it must be Basic with the token as password, or Bearer")
 	errUnknownToken = errors.New("no run has this proxy token; the run may have ended")
 )
 

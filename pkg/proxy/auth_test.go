@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,7 +32,7 @@ func TestTokenOf(t *testing.T) {
 			if tt.value != "" {
 				r.Header.Set("Proxy-Authorization", tt.value)
 			}
-			if got, err := tokenOf(r); got != tt.want || err != tt.err {
+			if got, err := tokenOf(r); got != tt.want || !errors.Is(err, tt.err) {
 				t.Errorf("tokenOf(%q) = %q, %v, want %q, %v", tt.value, got, err, tt.want, tt.err)
 			}
 		})
@@ -90,7 +91,7 @@ func TestChallengeLeavesTheConnectionOpen(t *testing.T) {
 					t.Errorf("body %q is without the request id %q", res.text, res.Header.Get("X-Moat-Request-Id"))
 				}
 				method, _, _ := strings.Cut(form.line, " ")
-				c.send("%sProxy-Authorization: %s\r\n\r\n%s", form.line, basic("tok"), body)
+				c.send("%sProxy-Authorization: %s\r\n\r\n%s", form.line, basic, body)
 				if res := c.response(method); res.StatusCode != http.StatusOK {
 					t.Errorf("the same connection, with the token: %s, want 200", res.Status)
 				}

@@ -80,20 +80,20 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func compile(t testing.TB, spec RunSpec) *RunContextData {
-	t.Helper()
+func compile(tb testing.TB, spec RunSpec) *RunContextData {
+	tb.Helper()
 	d, err := NewRunContextData(spec)
 	if err != nil {
-		t.Fatalf("NewRunContextData: %v", err)
+		tb.Fatalf("NewRunContextData: %v", err)
 	}
 	return d
 }
 
-func host(t testing.TB, s string) hosts.Host {
-	t.Helper()
+func host(tb testing.TB, s string) hosts.Host {
+	tb.Helper()
 	h, err := hosts.Parse(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return h
 }

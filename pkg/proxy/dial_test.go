@@ -120,7 +120,7 @@ func TestSpecialConnectionsServeOnlyWhoMayHaveThem(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w.run("tok", RunSpec{Allow: tt.allow})
-			res := get(t, w.client("tok"), "https://"+tt.host+"/")
+			res := get(t, w.client(), "https://"+tt.host+"/")
 			res.want(t, tt.status, tt.text)
 			if blocked := res.Header.Get("X-Moat-Blocked"); (blocked == "address") != (tt.status == 403) {
 				t.Errorf("X-Moat-Blocked = %q", blocked)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,20 +76,23 @@ func TestDrainLetsAnAnswerInFlightEnd(t *testing.T) {
 		<-goOn
 		_, _ = io.WriteString(w, "last")
 	}
-	versions(t, origin, func(t *testing.T, w *world, c *http.Client) {
-		res, err := c.Get("https://api.test/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		receive(t, "the request", started)
-		wait := w.drain()
-		goOn <- struct{}{}
-		read(t, res).want(t, http.StatusOK, "first last")
-		wait()
-		if n := w.cuts(); n != 0 {
-			t.Errorf("%d connections were cut, want none", n)
-		}
-	})
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			w, c := v.world(t, origin)
+			res, err := c.Get("https://api.test/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			receive(t, "the request", started)
+			wait := w.drain()
+			goOn <- struct{}{}
+			read(t, res).want(t, http.StatusOK, "first last")
+			wait()
+			if n := w.cuts(); n != 0 {
+				t.Errorf("%d connections were cut, want none", n)
+			}
+		})
+	}
 }
 
 func TestDrainClosesWhatIsIdleAtOnce(t *testing.T) {
@@ -96,10 +100,10 @@ func TestDrainClosesWhatIsIdleAtOnce(t *testing.T) {
 	w.origin("api.test", hello)
 	w.originPlain("api.test", hello)
 	w.run("tok", RunSpec{})
-	get(t, w.client("tok"), "https://api.test/").want(t, http.StatusOK, "hello")
-	get(t, w.clientH2("tok"), "https://api.test/").want(t, http.StatusOK, "hello")
-	get(t, w.client("tok"), "http://api.test/").want(t, http.StatusOK, "hello")
-	idle := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	get(t, w.client(), "https://api.test/").want(t, http.StatusOK, "hello")
+	get(t, w.clientH2(), "https://api.test/").want(t, http.StatusOK, "hello")
+	get(t, w.client(), "http://api.test/").want(t, http.StatusOK, "hello")
+	idle := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 	idle.ask("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").want(t, http.StatusOK, "hello")
 	start := time.Now()
 	w.drain()()
@@ -114,10 +118,10 @@ func TestDrainServesWhoWasAccepted(t *testing.T) {
 	w.origin("api.test", hello)
 	w.run("tok", RunSpec{})
 	silent := w.dial()
-	half := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	half := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 	w.until("both are accepted", func() bool { return w.proxy.Open() == 2 })
 	wait := w.drain()
-	inner := w.within(silent, "tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	inner := w.within(silent, "api.test:443", &tls.Config{ServerName: "api.test"})
 	inner.ask("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").want(t, http.StatusOK, "hello")
 	half.ask("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").want(t, http.StatusOK, "hello")
 	inner.ended()
@@ -138,7 +142,7 @@ func TestDrainCutsAtTheLimit(t *testing.T) {
 	w.run("tok", RunSpec{RunID: "run_1", Hosts: map[string]*HostRules{"api.test": bearer("real")}})
 	echo := w.upgrade()
 	echo.expect("welcomefirst")
-	slow := w.tunnel("tok", "slow.test:443", &tls.Config{ServerName: "slow.test"})
+	slow := w.tunnel("slow.test:443", &tls.Config{ServerName: "slow.test"})
 	slow.send("GET / HTTP/1.1\r\nHost: slow.test\r\n\r\n")
 	receive(t, "the request", started)
 	start := time.Now()
@@ -160,6 +164,68 @@ func TestDrainCutsAtTheLimit(t *testing.T) {
 	}
 	if cut != 2 || lines != 2 {
 		t.Errorf("the log says that %d connections were cut, and has %d lines of requests; want 2 and 2", cut, lines)
+	}
+}
+
+func TestDrainWithoutALimitCutsAtOnce(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.DrainLimit = 0 })
+	w.run("tok", RunSpec{})
+	silent := w.dial()
+	w.until("the client is accepted", func() bool { return w.proxy.Open() == 1 })
+	start := time.Now()
+	w.drain()()
+	if took := time.Since(start); took > atOnce {
+		t.Errorf("the drain took %v", took)
+	}
+	silent.ended()
+}
+
+// TestDrainUnderLoad has clients that ask one request after the other. None of
+// those that were accepted may go without an answer.
+func TestDrainUnderLoad(t *testing.T) {
+	w := newWorld(t)
+	w.origin("api.test", hello)
+	w.run("tok", RunSpec{})
+	const clients = 8
+	lost, answered := make(chan error, clients), make(chan struct{}, 1)
+	for range clients {
+		go func() { lost <- w.askUntilRefused(answered) }()
+	}
+	for range 2 * clients {
+		receive(t, "an answer", answered)
+	}
+	wait := w.drain()
+	for range clients {
+		if err := receive(t, "the end of a client", lost); err != nil {
+			t.Errorf("a client that was accepted: %v", err)
+		}
+	}
+	wait()
+}
+
+// askUntilRefused opens tunnels for one request each, until nobody accepts
+// them. It returns how a request went wrong whose connection was accepted.
+func (w *world) askUntilRefused(answered chan<- struct{}) error {
+	c := w.client()
+	tr, _ := c.Transport.(*http.Transport)
+	tr.DisableKeepAlives = true
+	for {
+		res, err := c.Get("https://api.test/")
+		var op *net.OpError
+		if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" && errors.Is(err, syscall.ECONNREFUSED)) {
+			return nil
+		}
+		if errors.Is(err, syscall.ECONNRESET) {
+			return nil // in the backlog of the listener, which ended with it
+		}
+		if err != nil {
+			return err
+		}
+		_ = res.Body.Close()
+		select {
+		case answered <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -25,11 +25,9 @@ func (p *Proxy) serveTunnelled(w http.ResponseWriter, r *http.Request) {
 // who returns the run that a request is of. If there is none it answers the
 // request itself. A token comes with each request, or with its tunnel t.
 func (p *Proxy) who(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) (run *RunContextData, token string, ok bool) {
-	token, err := "", errNoToken
+	token, err := tokenOf(r)
 	if t != nil {
 		token, err = t.Token, nil
-	} else {
-		token, err = tokenOf(r)
 	}
 	if err == nil {
 		if run, ok = p.opts.Runs(token); ok {
@@ -39,7 +37,7 @@ func (p *Proxy) who(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) (run
 	}
 	f := challenge(err)
 	p.opts.Log.WithField("request_id", f.id).Debug("request without a run: " + err.Error())
-	f.writePlain(w, r)
+	f.write(w, r)
 	return nil, "", false
 }
 
@@ -54,12 +52,12 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 	target, err := connectTarget(r)
 	ex.head = Head{Scheme: "https", Target: target}
 	if err != nil {
-		ex.refuse(malformed(err)).writePlain(w, r)
+		ex.refuse(malformed(err)).write(w, r)
 		ex.log(p.opts.Log)
 		return
 	}
 	if v := run.Decide(ex.head); v.Status != 0 && p.opts.RefuseAtConnect {
-		ex.refuse(v).writePlain(w, r)
+		ex.refuse(v.outsideTunnel(r)).write(w, r)
 		ex.log(p.opts.Log)
 		return
 	}
@@ -92,8 +90,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 		return
 	}
 	ex := newExchange(run, r)
-	p.exchanges.add(ex)
-	defer p.exchanges.remove(ex)
+	p.exchanges.Add(ex)
+	defer p.exchanges.Remove(ex)
 	defer ex.log(p.opts.Log)
 	head, err := headOf(r, t)
 	ex.head = head
@@ -107,7 +105,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	case ex.verdict.Status == 0:
 		p.forward.ServeHTTP(scrubHints(duplex(w, r), ex.verdict.Rules), r.WithContext(withExchange(r.Context(), ex)))
 	case t == nil:
-		ex.refuse(ex.verdict).writePlain(w, r)
+		ex.refuse(ex.verdict.outsideTunnel(r)).write(w, r)
 	default:
 		ex.refuse(ex.verdict).write(w, r)
 	}

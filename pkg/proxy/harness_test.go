@@ -1,20 +1,16 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -59,18 +55,18 @@ func poolOf(ca *pki.CA) *x509.CertPool {
 }
 
 // newWorld starts a proxy with Options as changed.
-func newWorld(t testing.TB, change ...func(*Options)) *world {
-	t.Helper()
-	w := prepare(t, change...)
+func newWorld(tb testing.TB, change ...func(*Options)) *world {
+	tb.Helper()
+	w := prepare(tb, change...)
 	w.start()
 	return w
 }
 
 // prepare makes what start starts.
-func prepare(t testing.TB, change ...func(*Options)) *world {
-	t.Helper()
+func prepare(tb testing.TB, change ...func(*Options)) *world {
+	tb.Helper()
 	w := &world{
-		TB: t, lines: make(chan *logrus.Entry, 1<<14), runs: map[string]*RunContextData{},
+		TB: tb, lines: make(chan *logrus.Entry, 1<<14), runs: map[string]*RunContextData{},
 		dns: map[string][]netip.Addr{}, routes: map[string]string{},
 	}
 	opts := Options{
@@ -89,7 +85,7 @@ func prepare(t testing.TB, change ...func(*Options)) *world {
 		local: func() ([]net.Addr, error) { return nil, nil },
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w.proxy = p
 	return w
@@ -112,13 +108,13 @@ func (w *world) start() {
 }
 
 // receive waits for what must come on ch.
-func receive[T any](t testing.TB, what string, ch <-chan T) T {
-	t.Helper()
+func receive[T any](tb testing.TB, what string, ch <-chan T) T {
+	tb.Helper()
 	select {
 	case v := <-ch:
 		return v
 	case <-time.After(patience):
-		t.Fatalf("%s did not come", what)
+		tb.Fatalf("%s did not come", what)
 		panic("unreachable")
 	}
 }
@@ -192,9 +188,7 @@ func (w *world) origin(host string, h http.HandlerFunc) *httptest.Server {
 }
 
 // originH2 serves https://host over HTTP/2, if its client can.
-func (w *world) originH2(host string, h http.HandlerFunc) *httptest.Server {
-	return w.originTLS(host, h, true)
-}
+func (w *world) originH2(host string, h http.HandlerFunc) { w.originTLS(host, h, true) }
 
 func (w *world) originTLS(host string, h http.HandlerFunc, h2 bool) *httptest.Server {
 	srv := httptest.NewUnstartedServer(h)
@@ -230,7 +224,7 @@ func (w *world) Levels() []logrus.Level { return logrus.AllLevels }
 
 // Fire implements [logrus.Hook].
 func (w *world) Fire(e *logrus.Entry) error {
-	w.lines <- e
+	w.lines <- &logrus.Entry{Logger: e.Logger, Data: maps.Clone(e.Data), Level: e.Level, Message: e.Message}
 	return nil
 }
 
@@ -244,160 +238,11 @@ func (w *world) line() *logrus.Entry {
 	}
 }
 
-// client returns a client of the proxy; it speaks HTTP/1.1 in its tunnels.
-func (w *world) client(token string) *http.Client { return w.clientOf(token, false) }
-
-// clientH2 speaks HTTP/2 in its tunnels.
-func (w *world) clientH2(token string) *http.Client { return w.clientOf(token, true) }
-
-func (w *world) clientOf(token string, h2 bool) *http.Client {
-	tr := &http.Transport{
-		Proxy:              http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr, User: url.UserPassword("moat", token)}),
-		TLSClientConfig:    &tls.Config{RootCAs: poolOf(authorities().ours)},
-		ForceAttemptHTTP2:  h2,
-		DisableCompression: true,
-	}
-	w.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 2 * patience}
-}
-
-// get returns the answer to a GET with its body read.
-func get(t testing.TB, c *http.Client, url string, header ...string) answer {
-	t.Helper()
-	req, err := http.NewRequest("GET", url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Add(header[i], header[i+1])
-	}
-	return do(t, c, req)
-}
-
-func do(t testing.TB, c *http.Client, req *http.Request) answer {
-	t.Helper()
-	res, err := c.Do(req)
-	if err != nil {
-		t.Fatalf("%s %s: %v", req.Method, req.URL, err)
-	}
-	return read(t, res)
-}
-
-// An answer is a response and its body.
-type answer struct {
-	*http.Response
-	text string
-}
-
-func read(t testing.TB, res *http.Response) answer {
-	t.Helper()
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatalf("read the body of %s: %v", res.Status, err)
-	}
-	return answer{res, string(body)}
-}
-
-// want fails the test unless the status and a part of the body are these.
-func (a answer) want(t testing.TB, status int, part string) {
-	t.Helper()
-	if a.StatusCode != status || !strings.Contains(a.text, part) {
-		t.Errorf("answer = %s %q, want %d and %q in it", a.Status, a.text, status, part)
-	}
-}
-
-// A wire is a connection of a client that writes what it likes.
-type wire struct {
-	testing.TB
-	net.Conn
-	in *bufio.Reader
-}
-
-// dial connects to the proxy.
-func (w *world) dial() *wire {
-	w.Helper()
-	conn, err := net.Dial("tcp", w.addr)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return w.wire(conn)
-}
-
-func (w *world) wire(conn net.Conn) *wire {
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	w.Cleanup(func() { _ = conn.Close() })
-	return &wire{w, conn, bufio.NewReader(conn)}
-}
-
-// tunnel opens a tunnel to target and speaks TLS in it.
-func (w *world) tunnel(token, target string, cfg *tls.Config) *wire {
-	w.Helper()
-	return w.within(w.dial(), token, target, cfg)
-}
-
-// within opens a tunnel on a connection to the proxy.
-func (w *world) within(c *wire, token, target string, cfg *tls.Config) *wire {
-	w.Helper()
-	c.send("CONNECT %s HTTP/1.1\r\nHost: %s\r\nProxy-Authorization: %s\r\n\r\n", target, target, basic(token))
-	if res := c.response("CONNECT"); res.StatusCode != http.StatusOK {
-		w.Fatalf("CONNECT %s: %s", target, res.Status)
-	}
-	cfg = cfg.Clone()
-	cfg.RootCAs = poolOf(authorities().ours)
-	secure := tls.Client(c.Conn, cfg)
-	if err := secure.Handshake(); err != nil {
-		w.Fatalf("handshake with %s in a tunnel to %s: %v", cfg.ServerName, target, err)
-	}
-	return &wire{w, secure, bufio.NewReader(secure)}
-}
-
-func basic(token string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte("moat:"+token))
-}
-
-func (c *wire) send(format string, args ...any) {
-	c.Helper()
-	if _, err := fmt.Fprintf(c.Conn, format, args...); err != nil {
-		c.Fatalf("send %.40q: %v", format, err)
-	}
-}
-
-// response reads the head of the response to a request with the method.
-func (c *wire) response(method string) *http.Response {
-	c.Helper()
-	res, err := http.ReadResponse(c.in, &http.Request{Method: method})
-	if err != nil {
-		c.Fatalf("read the response to a %s: %v", method, err)
-	}
-	return res
-}
-
-// ask sends a request and returns the answer.
-func (c *wire) ask(format string, args ...any) answer {
-	c.Helper()
-	c.send(format, args...)
-	method, _, _ := strings.Cut(format, " ")
-	return read(c, c.response(method))
-}
-
-// ended fails the test unless the proxy has ended the connection.
-func (c *wire) ended() {
-	c.Helper()
-	_, err := io.Copy(io.Discard, c.in)
-	var late net.Error
-	if errors.As(err, &late) && late.Timeout() {
-		c.Errorf("the connection is still open")
-	}
-}
-
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
 
-// echoHeader answers with the values of one header of the request.
-func echoHeader(name string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		_, _ = fmt.Fprintf(w, "%q", r.Header.Values(name))
-	}
+// echoAuthorization answers with the credentials of the request.
+func echoAuthorization(w http.ResponseWriter, r *http.Request) {
+	_, _ = fmt.Fprintf(w, "%q", r.Header.Values("Authorization"))
 }
 
 // bearer is the rules of a host that gets a bearer token.

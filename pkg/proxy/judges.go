@@ -56,10 +56,14 @@ func missingCredential(d *RunContextData, h Head) (Verdict, bool) {
 	if !ok {
 		return Verdict{}, false
 	}
-	return Verdict{
-		Status: http.StatusServiceUnavailable, Reason: reasonMissing, Rule: m.rule(),
+	v := Verdict{
+		Status: http.StatusServiceUnavailable, Reason: reasonMissing, Rule: "grant " + m.Grant,
 		Text: fmt.Sprintf("the credential for %s is not available: %s", h.Target, m.Reason),
-	}, true
+	}
+	if m.Grant == "" {
+		v.Rule, v.Text = "run", fmt.Sprintf("the rules of this run cannot be used: %s", m.Reason)
+	}
+	return v, true
 }
 
 func cleartext(d *RunContextData, h Head) (Verdict, bool) {

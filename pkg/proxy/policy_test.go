@@ -15,7 +15,7 @@ func TestRefusedConnect(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		client *http.Client
-	}{{"HTTP/1.1", w.client("tok")}, {"HTTP/2", w.clientH2("tok")}} {
+	}{{"HTTP/1.1", w.client()}, {"HTTP/2", w.clientH2()}} {
 		t.Run(tt.name, func(t *testing.T) {
 			for range 2 {
 				res := get(t, tt.client, "https://api.test/secret/path")
@@ -34,7 +34,7 @@ func TestRefusedConnect(t *testing.T) {
 func TestRefusedPlainRequest(t *testing.T) {
 	w := newWorld(t)
 	w.run("tok", RunSpec{Policy: Strict})
-	res := get(t, w.client("tok"), "http://api.test/")
+	res := get(t, w.client(), "http://api.test/")
 	res.want(t, http.StatusProxyAuthRequired, "on no allow list")
 	if got := res.Header.Get("Proxy-Authenticate"); got != "Moat-Policy" {
 		t.Errorf("Proxy-Authenticate = %q, want Moat-Policy", got)
@@ -45,12 +45,12 @@ func TestRefuseAtConnect(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.RefuseAtConnect = true })
 	w.origin("api.test", hello)
 	w.run("tok", RunSpec{RunID: "run_1", Policy: Strict, Allow: []string{"api.test"}})
-	get(t, w.client("tok"), "https://api.test/").want(t, http.StatusOK, "hello")
+	get(t, w.client(), "https://api.test/").want(t, http.StatusOK, "hello")
 	if line := w.line(); line.Data["status"] != http.StatusOK {
 		t.Errorf("log line = %v", line.Data)
 	}
 	c := w.dial()
-	res := c.ask("CONNECT other.test:443 HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", basic("tok"))
+	res := c.ask("CONNECT other.test:443 HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", basic)
 	res.want(t, http.StatusProxyAuthRequired, "on no allow list")
 	if got := res.Header.Get("Proxy-Authenticate"); got != "Moat-Policy" {
 		t.Errorf("Proxy-Authenticate = %q, want Moat-Policy", got)
@@ -71,7 +71,7 @@ func TestConnectToNowhere(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := w.dial()
-			c.ask("CONNECT %s HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", tt.target, basic("tok")).
+			c.ask("CONNECT %s HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", tt.target, basic).
 				want(t, http.StatusBadRequest, tt.text)
 		})
 	}
@@ -94,7 +94,7 @@ func TestRequestsStraightToThePort(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := w.dial()
-			c.ask("%sProxy-Authorization: %s\r\n\r\n", tt.head, basic("tok")).want(t, tt.status, tt.text)
+			c.ask("%sProxy-Authorization: %s\r\n\r\n", tt.head, basic).want(t, tt.status, tt.text)
 		})
 	}
 }
@@ -104,7 +104,7 @@ func TestHeaderOfTwoMegabytes(t *testing.T) {
 	w.run("tok", RunSpec{})
 	c := w.dial()
 	go func() { // the proxy answers before all of it is sent
-		_, _ = c.Conn.Write([]byte("GET http://api.test/ HTTP/1.1\r\nHost: api.test\r\nX-Long: " + strings.Repeat("a", 2<<20) + "\r\n\r\n"))
+		_, _ = c.Write([]byte("GET http://api.test/ HTTP/1.1\r\nHost: api.test\r\nX-Long: " + strings.Repeat("a", 2<<20) + "\r\n\r\n"))
 	}()
 	if res := c.response("GET"); res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("the answer is %s, want 431", res.Status)
@@ -113,12 +113,12 @@ func TestHeaderOfTwoMegabytes(t *testing.T) {
 
 func TestCredentialInClear(t *testing.T) {
 	w := newWorld(t)
-	w.originPlain("api.test", echoHeader("Authorization"))
-	w.originPlain("lan.test", echoHeader("Authorization"))
+	w.originPlain("api.test", echoAuthorization)
+	w.originPlain("lan.test", echoAuthorization)
 	allowed := bearer("lan")
 	allowed.Cleartext = true
 	w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": bearer("real"), "lan.test": allowed}})
-	c := w.client("tok")
+	c := w.client()
 	res := get(t, c, "http://api.test/")
 	res.want(t, http.StatusForbidden, "use https://")
 	if got := res.Header.Get("X-Moat-Blocked"); got != "cleartext" {
@@ -129,9 +129,9 @@ func TestCredentialInClear(t *testing.T) {
 
 func TestCredentialOverHTTPSInAbsoluteForm(t *testing.T) {
 	w := newWorld(t)
-	w.origin("api.test", echoHeader("Authorization"))
+	w.origin("api.test", echoAuthorization)
 	w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": bearer("real")}})
 	c := w.dial()
-	c.ask("GET https://api.test/ HTTP/1.1\r\nHost: evil.test\r\nProxy-Authorization: %s\r\n\r\n", basic("tok")).
+	c.ask("GET https://api.test/ HTTP/1.1\r\nHost: evil.test\r\nProxy-Authorization: %s\r\n\r\n", basic).
 		want(t, http.StatusOK, "Bearer real")
 }

@@ -29,13 +29,13 @@ type refusal struct {
 	header  string // that names the reason; "" means X-Moat-Blocked
 }
 
-// writePlain answers a request that is not in a tunnel: clients show a 407 of
-// their proxy, and would take a 403 for the upstream's.
-func (f refusal) writePlain(w http.ResponseWriter, r *http.Request) {
-	if f.verdict.Reason == reasonPolicy || r.Method == http.MethodConnect && f.verdict.Status != http.StatusBadRequest {
-		f.verdict.Status = http.StatusProxyAuthRequired
+// outsideTunnel is v for a request that is not in a tunnel: clients show a 407
+// of their proxy, and would take a 403 for the upstream's.
+func (v Verdict) outsideTunnel(r *http.Request) Verdict {
+	if v.Reason == reasonPolicy || r.Method == http.MethodConnect && v.Reason != reasonMalformed {
+		v.Status = http.StatusProxyAuthRequired
 	}
-	f.write(w, r)
+	return v
 }
 
 // write answers as JSON where the client prefers it, else as text. A request
@@ -55,12 +55,13 @@ func (f refusal) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Moat-Request-Id", f.id)
 	h.Set("Content-Type", kind)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Content-Type-Options", "nosniff") // it repeats what the client sent
 	h.Set("Cache-Control", "no-store")
 	if f.verdict.Status == http.StatusProxyAuthRequired {
 		h.Set("Proxy-Authenticate", f.scheme())
 	}
 	w.WriteHeader(f.verdict.Status)
-	_, _ = w.Write(body) // the client is gone; nothing to tell it
+	_, _ = w.Write(body) //nolint:gosec // never HTML; and where the client is gone there is nobody to tell
 }
 
 // scheme returns what a 407 asks for: a token, or nothing that a client has.

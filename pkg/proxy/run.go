@@ -120,13 +120,5 @@ func (d *RunContextData) addMissing(missing []MissingGrant) error {
 	return nil
 }
 
-// rule names what a request without the credential is refused by.
-func (m MissingGrant) rule() string {
-	if m.Grant == "" {
-		return "run" // its rules cannot be made sense of
-	}
-	return "grant " + m.Grant
-}
-
 // RunID returns the id of the run.
 func (d *RunContextData) RunID() string { return d.runID }

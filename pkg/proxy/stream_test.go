@@ -12,20 +12,28 @@ import (
 	"testing"
 )
 
-// versions runs a test with each version of HTTP on either side.
-func versions(t *testing.T, origin http.HandlerFunc, test func(t *testing.T, w *world, c *http.Client)) {
-	t.Helper()
-	for _, client := range []bool{false, true} {
-		for _, upstream := range []bool{false, true} {
-			name := map[bool]string{false: "HTTP/1.1", true: "HTTP/2"}
-			t.Run(name[client]+" to "+name[upstream], func(t *testing.T) {
-				w := newWorld(t)
-				w.originTLS("api.test", origin, upstream)
-				w.run("tok", RunSpec{})
-				test(t, w, w.clientOf("tok", client))
-			})
-		}
+// A version says which HTTP is spoken on either side.
+type version struct {
+	name             string
+	client, upstream bool // HTTP/2 and not HTTP/1.1
+}
+
+func versions() []version {
+	return []version{
+		{"HTTP/1.1 to HTTP/1.1", false, false},
+		{"HTTP/1.1 to HTTP/2", false, true},
+		{"HTTP/2 to HTTP/1.1", true, false},
+		{"HTTP/2 to HTTP/2", true, true},
 	}
+}
+
+// world returns one with https://api.test, and a client.
+func (v version) world(t *testing.T, origin http.HandlerFunc) (*world, *http.Client) {
+	t.Helper()
+	w := newWorld(t)
+	w.originTLS("api.test", origin, v.upstream)
+	w.run("tok", RunSpec{})
+	return w, w.clientOf(v.client)
 }
 
 func post(t *testing.T, body io.Reader) *http.Request {
@@ -55,21 +63,24 @@ func TestEventArrivesBeforeTheNextIsSent(t *testing.T) {
 			_ = flush.Flush()
 		}
 	}
-	versions(t, origin, func(t *testing.T, _ *world, c *http.Client) {
-		res, err := c.Get("https://api.test/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		for i := range 3 {
-			next <- struct{}{}
-			want := fmt.Sprintf("data: %d\n\n", i)
-			got := make([]byte, len(want))
-			if _, err := io.ReadFull(res.Body, got); err != nil || string(got) != want {
-				t.Fatalf("event %d = %q, %v, want %q", i, got, err, want)
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			_, c := v.world(t, origin)
+			res, err := c.Get("https://api.test/")
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			defer res.Body.Close()
+			for i := range 3 {
+				next <- struct{}{}
+				want := fmt.Sprintf("data: %d\n\n", i)
+				got := make([]byte, len(want))
+				if _, err := io.ReadFull(res.Body, got); err != nil || string(got) != want {
+					t.Fatalf("event %d = %q, %v, want %q", i, got, err, want)
+				}
+			}
+		})
+	}
 }
 
 // TestRequestAndAnswerStreamAtTheSameTime sends each piece of the request only
@@ -89,27 +100,30 @@ func TestRequestAndAnswerStreamAtTheSameTime(t *testing.T) {
 			_ = flush.Flush()
 		}
 	}
-	versions(t, origin, func(t *testing.T, _ *world, c *http.Client) {
-		r, w := io.Pipe()
-		res, err := c.Do(post(t, r))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		for _, b := range []string{"a", "b", "c"} {
-			if _, err := io.WriteString(w, b); err != nil {
-				t.Fatalf("send %q: %v", b, err)
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			_, c := v.world(t, origin)
+			r, w := io.Pipe()
+			res, err := c.Do(post(t, r))
+			if err != nil {
+				t.Fatal(err)
 			}
-			got := make([]byte, 1)
-			if _, err := io.ReadFull(res.Body, got); err != nil || string(got) != strings.ToUpper(b) {
-				t.Fatalf("the answer to %q = %q, %v", b, got, err)
+			defer res.Body.Close()
+			for _, b := range []string{"a", "b", "c"} {
+				if _, err := io.WriteString(w, b); err != nil {
+					t.Fatalf("send %q: %v", b, err)
+				}
+				got := make([]byte, 1)
+				if _, err := io.ReadFull(res.Body, got); err != nil || string(got) != strings.ToUpper(b) {
+					t.Fatalf("the answer to %q = %q, %v", b, got, err)
+				}
 			}
-		}
-		_ = w.Close()
-		if rest, err := io.ReadAll(res.Body); err != nil || len(rest) != 0 {
-			t.Errorf("the rest = %q, %v, want the end", rest, err)
-		}
-	})
+			_ = w.Close()
+			if rest, err := io.ReadAll(res.Body); err != nil || len(rest) != 0 {
+				t.Errorf("the rest = %q, %v, want the end", rest, err)
+			}
+		})
+	}
 }
 
 func TestTrailersBothWays(t *testing.T) {
@@ -122,21 +136,24 @@ func TestTrailersBothWays(t *testing.T) {
 		w.Header().Set("Grpc-Status", "0")
 		w.Header().Set(http.TrailerPrefix+"Late", "1")
 	}
-	versions(t, origin, func(t *testing.T, w *world, c *http.Client) {
-		w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": {
-			Credentials: []Header{{Name: "X-Api-Key", Value: "real"}},
-		}}})
-		req := post(t, io.MultiReader(strings.NewReader("body"))) // of unknown length
-		req.Trailer = http.Header{"X-Sum": {"42"}, "X-Api-Key": {"mine"}}
-		res := do(t, c, req)
-		res.want(t, http.StatusOK, "body")
-		if s := receive(t, "the trailer", got); s.Get("X-Sum") != "42" || s.Get("X-Api-Key") != "" {
-			t.Errorf("the upstream's trailer = %v, want X-Sum: 42 and no X-Api-Key", s)
-		}
-		if s := res.Trailer; s.Get("Grpc-Status") != "0" || s.Get("Late") != "1" {
-			t.Errorf("the client's trailer = %v, want Grpc-Status: 0 and Late: 1", s)
-		}
-	})
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			w, c := v.world(t, origin)
+			w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": {
+				Credentials: []Header{{Name: "X-Api-Key", Value: "real"}},
+			}}})
+			req := post(t, io.MultiReader(strings.NewReader("body"))) // of unknown length
+			req.Trailer = http.Header{"X-Sum": {"42"}, "X-Api-Key": {"mine"}}
+			res := do(t, c, req)
+			res.want(t, http.StatusOK, "body")
+			if s := receive(t, "the trailer", got); s.Get("X-Sum") != "42" || s.Get("X-Api-Key") != "" {
+				t.Errorf("the upstream's trailer = %v, want X-Sum: 42 and no X-Api-Key", s)
+			}
+			if s := res.Trailer; s.Get("Grpc-Status") != "0" || s.Get("Late") != "1" {
+				t.Errorf("the client's trailer = %v, want Grpc-Status: 0 and Late: 1", s)
+			}
+		})
+	}
 }
 
 func TestBodylessAnswers(t *testing.T) {
@@ -152,23 +169,26 @@ func TestBodylessAnswers(t *testing.T) {
 			w.WriteHeader(http.StatusOK)
 		}
 	}
-	versions(t, origin, func(t *testing.T, _ *world, c *http.Client) {
-		for _, tt := range []struct {
-			method, path string
-			status       int
-			length       int64
-		}{{"GET", "/204", 204, 0}, {"GET", "/304", 304, 0}, {"HEAD", "/", 200, 1234}} {
-			req, err := http.NewRequest(tt.method, "https://api.test"+tt.path, nil)
-			if err != nil {
-				t.Fatal(err)
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			_, c := v.world(t, origin)
+			for _, tt := range []struct {
+				method, path string
+				status       int
+				length       int64
+			}{{"GET", "/204", 204, 0}, {"GET", "/304", 304, 0}, {"HEAD", "/", 200, 1234}} {
+				req, err := http.NewRequest(tt.method, "https://api.test"+tt.path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res := do(t, c, req)
+				res.want(t, tt.status, "")
+				if res.text != "" || res.ContentLength > 0 && res.ContentLength != tt.length {
+					t.Errorf("%s %s: body %q of length %d, want none", tt.method, tt.path, res.text, res.ContentLength)
+				}
 			}
-			res := do(t, c, req)
-			res.want(t, tt.status, "")
-			if res.text != "" || res.ContentLength > 0 && res.ContentLength != tt.length {
-				t.Errorf("%s %s: body %q of length %d, want none", tt.method, tt.path, res.text, res.ContentLength)
-			}
-		}
-	})
+		})
+	}
 }
 
 func TestCompressedBodyIsLeftAlone(t *testing.T) {
@@ -181,12 +201,15 @@ func TestCompressedBodyIsLeftAlone(t *testing.T) {
 		w.Header().Set("X-Accepted", r.Header.Get("Accept-Encoding"))
 		_, _ = w.Write(packed.Bytes())
 	}
-	versions(t, origin, func(t *testing.T, _ *world, c *http.Client) {
-		res := get(t, c, "https://api.test/")
-		if res.text != packed.String() || res.Header.Get("Content-Encoding") != "gzip" || res.Header.Get("X-Accepted") != "" {
-			t.Errorf("body %x, header %v; want it as the upstream sent it", res.text, res.Header)
-		}
-	})
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			_, c := v.world(t, origin)
+			res := get(t, c, "https://api.test/")
+			if res.text != packed.String() || res.Header.Get("Content-Encoding") != "gzip" || res.Header.Get("X-Accepted") != "" {
+				t.Errorf("body %x, header %v; want it as the upstream sent it", res.text, res.Header)
+			}
+		})
+	}
 }
 
 func TestLargeBodiesBothWays(t *testing.T) {
@@ -197,7 +220,7 @@ func TestLargeBodiesBothWays(t *testing.T) {
 		_, _ = io.Copy(w, r.Body)
 	})
 	w.run("tok", RunSpec{})
-	res, err := w.client("tok").Do(post(t, io.LimitReader(zeros{}, size)))
+	res, err := w.client().Do(post(t, io.LimitReader(zeros{}, size)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +248,7 @@ func TestContinue(t *testing.T) {
 	w.run("tok", RunSpec{})
 	const head = "POST %s HTTP/1.1\r\nHost: api.test\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
 	t.Run("is asked of the upstream before the body is sent", func(t *testing.T) {
-		c := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+		c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 		c.send(head, "/yes")
 		if res := c.response("POST"); res.StatusCode != http.StatusContinue {
 			t.Fatalf("the first answer is %s, want 100", res.Status)
@@ -234,7 +257,7 @@ func TestContinue(t *testing.T) {
 		read(t, c.response("POST")).want(t, http.StatusOK, "body")
 	})
 	t.Run("is not given if the upstream refuses", func(t *testing.T) {
-		c := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+		c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 		c.send(head, "/no")
 		if res := c.response("POST"); res.StatusCode != http.StatusExpectationFailed {
 			t.Errorf("the first answer is %s, want 417", res.Status)
@@ -250,7 +273,7 @@ func TestEarlyHintsComeThrough(t *testing.T) {
 		hello(w, r)
 	})
 	w.run("tok", RunSpec{})
-	c := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 	c.send("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n")
 	if res := c.response("GET"); res.StatusCode != http.StatusEarlyHints || res.Header.Get("Link") == "" {
 		t.Errorf("the first answer is %s %v, want 103 with its Link", res.Status, res.Header)
@@ -272,7 +295,7 @@ func upgraded(w http.ResponseWriter, r *http.Request) {
 
 func (w *world) upgrade() *wire {
 	w.Helper()
-	c := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 	// "first" follows the head at once, as some clients do it.
 	c.send("GET / HTTP/1.1\r\nHost: api.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst")
 	res := c.response("GET")
@@ -324,20 +347,23 @@ func TestClientThatGoesAwayCancelsItsRequest(t *testing.T) {
 		<-r.Context().Done()
 		gone <- struct{}{}
 	}
-	versions(t, origin, func(t *testing.T, w *world, c *http.Client) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		res, err := c.Do(post(t, nil).WithContext(ctx))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		receive(t, "the start", started)
-		cancel()
-		receive(t, "the end of the upstream's request", gone)
-		line := w.line()
-		if line.Data["status"] != http.StatusOK {
-			t.Errorf("log line = %v, want status 200", line.Data)
-		}
-	})
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			w, c := v.world(t, origin)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			res, err := c.Do(post(t, nil).WithContext(ctx))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			receive(t, "the start", started)
+			cancel()
+			receive(t, "the end of the upstream's request", gone)
+			line := w.line()
+			if line.Data["status"] != http.StatusOK {
+				t.Errorf("log line = %v, want status 200", line.Data)
+			}
+		})
+	}
 }

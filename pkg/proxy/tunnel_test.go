@@ -20,10 +20,10 @@ func TestEveryVersionOfHTTPOnBothSides(t *testing.T) {
 		name, host, client, origin string
 		http                       *http.Client
 	}{
-		{"HTTP/1.1 to HTTP/1.1", "one.test", "HTTP/1.1", "HTTP/1.1", w.client("tok")},
-		{"HTTP/1.1 to HTTP/2", "two.test", "HTTP/1.1", "HTTP/2.0", w.client("tok")},
-		{"HTTP/2 to HTTP/1.1", "one.test", "HTTP/2.0", "HTTP/1.1", w.clientH2("tok")},
-		{"HTTP/2 to HTTP/2", "two.test", "HTTP/2.0", "HTTP/2.0", w.clientH2("tok")},
+		{"HTTP/1.1 to HTTP/1.1", "one.test", "HTTP/1.1", "HTTP/1.1", w.client()},
+		{"HTTP/1.1 to HTTP/2", "two.test", "HTTP/1.1", "HTTP/2.0", w.client()},
+		{"HTTP/2 to HTTP/1.1", "one.test", "HTTP/2.0", "HTTP/1.1", w.clientH2()},
+		{"HTTP/2 to HTTP/2", "two.test", "HTTP/2.0", "HTTP/2.0", w.clientH2()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			res := get(t, tt.http, "https://"+tt.host+"/")
@@ -40,7 +40,7 @@ func TestTunnelServesManyRequestsOverPooledConnections(t *testing.T) {
 	w.origin("api.test", hello)
 	w.run("tok", RunSpec{})
 	for range 3 {
-		c := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+		c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 		for range 3 {
 			c.ask("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").want(t, http.StatusOK, "hello")
 		}
@@ -57,7 +57,7 @@ func TestClientHelloAheadOfTheAnswerToConnect(t *testing.T) {
 	c := w.dial()
 	// The first flight of TLS travels in one packet with the CONNECT; its
 	// answer is taken from the stream by a connection that skips it.
-	early := &eager{wire: c, head: "CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nProxy-Authorization: " + basic("tok") + "\r\n\r\n"}
+	early := &eager{wire: c, head: "CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nProxy-Authorization: " + basic + "\r\n\r\n"}
 	secure := tls.Client(early, &tls.Config{ServerName: "api.test", RootCAs: poolOf(authorities().ours)})
 	if err := secure.Handshake(); err != nil {
 		t.Fatalf("handshake: %v", err)
@@ -94,12 +94,12 @@ func TestOpenTunnelFollowsItsRun(t *testing.T) {
 		name   string
 		client func(*world) *http.Client
 	}{
-		{"HTTP/1.1", func(w *world) *http.Client { return w.client("tok") }},
-		{"HTTP/2", func(w *world) *http.Client { return w.clientH2("tok") }},
+		{"HTTP/1.1", func(w *world) *http.Client { return w.client() }},
+		{"HTTP/2", func(w *world) *http.Client { return w.clientH2() }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.origin("api.test", echoHeader("Authorization"))
+			w.origin("api.test", echoAuthorization)
 			grant := func(token string) {
 				w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": bearer(token)}})
 			}
@@ -130,7 +130,7 @@ func TestBytesInATunnelThatAreNotTLS(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := w.dial()
-			c.send("CONNECT api.test:22 HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", basic("tok"))
+			c.send("CONNECT api.test:22 HTTP/1.1\r\nHost: x\r\nProxy-Authorization: %s\r\n\r\n", basic)
 			c.response("CONNECT")
 			c.send("%s", tt.sent)
 			got, err := io.ReadAll(c.in)
@@ -189,7 +189,7 @@ func TestAuthority(t *testing.T) {
 	w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": bearer("real"), "evil.test": bearer("other")}})
 	for _, tt := range authority {
 		t.Run(tt.name, func(t *testing.T) {
-			c := w.tunnel("tok", tt.target, &tls.Config{ServerName: tt.sni, InsecureSkipVerify: tt.sni == ""})
+			c := w.tunnel(tt.target, &tls.Config{ServerName: tt.sni, InsecureSkipVerify: tt.sni == ""})
 			c.TB = t
 			res := c.ask("%s\r\n", tt.head)
 			res.want(t, tt.status, tt.text)
@@ -206,6 +206,32 @@ func TestAuthority(t *testing.T) {
 	}
 }
 
+func TestAuthorityInHTTP2(t *testing.T) {
+	w := newWorld(t)
+	w.originH2("api.test", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) })
+	w.run("tok", RunSpec{})
+	c := w.clientH2()
+	for _, tt := range []struct {
+		name, authority string
+		status          int
+		text            string
+	}{
+		{"the same host", "API.test", 200, "api.test"},
+		{"the same host with its port", "api.test:443", 200, "api.test:443"},
+		{"another host", "evil.test", 421, "Host names evil.test"},
+		{"and the tunnel is still good", "api.test", 200, "api.test"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := http.NewRequest("GET", "https://api.test/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = tt.authority
+			do(t, c, req).want(t, tt.status, tt.text)
+		})
+	}
+}
+
 func TestTwoFramingsReachTheUpstreamAsOne(t *testing.T) {
 	w := newWorld(t)
 	got := make(chan string, 2)
@@ -214,7 +240,7 @@ func TestTwoFramingsReachTheUpstreamAsOne(t *testing.T) {
 		got <- fmt.Sprintf("%s %q %v %q", r.RequestURI, r.Header["Content-Length"], r.TransferEncoding, body)
 	})
 	w.run("tok", RunSpec{})
-	c := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+	c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 	c.send("POST /a HTTP/1.1\r\nHost: api.test\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nGET /\r\n0\r\n\r\n")
 	c.response("POST")
 	if got, want := receive(t, "the request", got), `/a [] [chunked] "GET /"`; got != want {

@@ -48,7 +48,7 @@ func TestWhatTheUpstreamReads(t *testing.T) {
 				_ = r.Header.Write(w)
 			})
 			w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": tt.rules}})
-			c := w.tunnel("tok", "api.test:443", &tls.Config{ServerName: "api.test"})
+			c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
 			res := c.ask("GET %s HTTP/1.1\r\nHost: api.test\r\n%s\r\n", tt.target, tt.sent)
 			got := strings.Split(strings.TrimSuffix(res.text, "\r\n"), "\r\n")
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -68,17 +68,17 @@ func TestPlaceholderInABodyGoesOutAsItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	do(t, w.client("tok"), req).want(t, http.StatusOK, "I was given PLACEHOLDER")
+	do(t, w.client(), req).want(t, http.StatusOK, "I was given PLACEHOLDER")
 }
 
 func TestPlaceholderOfAnotherHost(t *testing.T) {
 	w := newWorld(t)
-	w.origin("one.test", echoHeader("Authorization"))
-	w.origin("two.test", echoHeader("Authorization"))
-	w.origin("other.test", echoHeader("Authorization"))
+	w.origin("one.test", echoAuthorization)
+	w.origin("two.test", echoAuthorization)
+	w.origin("other.test", echoAuthorization)
 	shared := []Substitution{{Placeholder: "PLACEHOLDER", Secret: "s3cret"}}
 	w.run("tok", RunSpec{Hosts: map[string]*HostRules{"one.test": {Substitute: shared}, "two.test": {Substitute: shared}}})
-	c := w.client("tok")
+	c := w.client()
 	for _, tt := range []struct {
 		name, url string
 		header    []string

@@ -47,7 +47,7 @@ type Server struct {
 // New returns a server that waits for [Server.Serve].
 func New(opts Options) *Server {
 	s := &Server{
-		idle:  idlers{states: make(map[net.Conn]stage)},
+		idle:  idlers{states: make(map[net.Conn]state)},
 		queue: &queue{conns: make(chan net.Conn), done: make(chan struct{})},
 		tls: &tls.Config{
 			MinVersion: tls.VersionTLS12,
@@ -91,8 +91,10 @@ func (s *Server) Take(conn net.Conn, t *Tunnel, early io.Reader) {
 	s.queue.put(tls.Server(&tunnelConn{Conn: conn, tunnel: t, early: early}, s.tls))
 }
 
-// CloseIdle closes the tunnels without a request, and each other one after the
-// answer that it is waiting for. Tunnels are still taken.
+// CloseIdle closes the tunnels without a request, and lets each other one end
+// with the answer that it is waiting for. Tunnels are still taken, for one
+// request each. One whose answer has only just gone out may be overlooked, so
+// call it again and again.
 func (s *Server) CloseIdle() {
 	s.http.SetKeepAlivesEnabled(false)
 	s.idle.close()
