@@ -28,7 +28,10 @@ func (rc *RunContext) base() *layer {
 	respell(rc.ExtraHeaders, joined[ExtraHeaderEntry])
 	respell(rc.RemoveHeaders, joined[string])
 	respell(rc.ResponseTransformers, joined[credential.ResponseTransformer])
-	return &layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers, nil}
+	return &layer{
+		credentials: rc.Credentials, extra: rc.ExtraHeaders, remove: rc.RemoveHeaders,
+		substitutions: rc.TokenSubstitutions, transformers: rc.ResponseTransformers,
+	}
 }
 
 // respell makes the keys of m canonical, as those of the setters are: a setter

@@ -15,6 +15,7 @@ type layer struct {
 	substitutions map[string]TokenSubstitutionEntry
 	transformers  map[string][]credential.ResponseTransformer
 	secrets       map[string]credential.Secret // by grant, of MCP servers
+	kinds         map[string][]string          // of the built-in transformers
 }
 
 func newLayer() *layer {
@@ -25,6 +26,7 @@ func newLayer() *layer {
 		substitutions: make(map[string]TokenSubstitutionEntry),
 		transformers:  make(map[string][]credential.ResponseTransformer),
 		secrets:       make(map[string]credential.Secret),
+		kinds:         make(map[string][]string),
 	}
 }
 

@@ -22,8 +22,6 @@ func (req *RegisterRequest) validate() error {
 		return fmt.Errorf("run_id must be of 1 to %d visible ASCII characters", maxRunID)
 	case len(req.AuthToken) > maxToken || !visible(req.AuthToken):
 		return fmt.Errorf("auth_token must be of 1 to %d visible ASCII characters", maxToken)
-	case len(req.ResponseTransformers) > 0:
-		return errors.New("response_transformers: this daemon changes no answers")
 	}
 	return checkServers(req.MCPServers)
 }

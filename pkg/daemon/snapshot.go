@@ -74,7 +74,13 @@ func (rc *RunContext) specLocked() proxy.RunSpec {
 // run was registered with.
 func (rc *RunContext) mergedLocked() *layer {
 	both := newLayer()
-	both.add(&layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers, nil})
+	for _, t := range rc.TransformerSpecs {
+		both.kinds[key(t.Host)] = append(both.kinds[key(t.Host)], t.Kind)
+	}
+	both.add(&layer{
+		credentials: rc.Credentials, extra: rc.ExtraHeaders, remove: rc.RemoveHeaders,
+		substitutions: rc.TokenSubstitutions, transformers: rc.ResponseTransformers,
+	})
 	if rc.granted != nil {
 		both.add(rc.granted)
 	}
@@ -114,6 +120,7 @@ func (l *layer) rules() map[string]*proxy.HostRules {
 	names := make(map[string]struct{})
 	for _, seq := range []func(func(string) bool){
 		maps.Keys(l.credentials), maps.Keys(l.substitutions), maps.Keys(l.extra), maps.Keys(l.remove),
+		maps.Keys(l.transformers), maps.Keys(l.kinds),
 	} {
 		for k := range seq {
 			names[k] = struct{}{}
@@ -139,5 +146,10 @@ func (l *layer) rulesFor(host string) *proxy.HostRules {
 		r.Extra = append(r.Extra, proxy.Header{Name: e.Name, Value: e.Value})
 	}
 	r.Remove, _ = lookup(l.remove, host)
+	r.Kinds, _ = lookup(l.kinds, host)
+	transformers, _ := lookup(l.transformers, host)
+	for _, t := range transformers {
+		r.Respond = append(r.Respond, proxy.Adapt(t))
+	}
 	return r
 }

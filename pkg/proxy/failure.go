@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/moatd/moatd/pkg/internal/hosts"
+	"github.com/moatd/moatd/pkg/internal/inject"
 )
 
 // upstreamFailed answers a request whose upstream did not.
@@ -28,6 +29,7 @@ func failure(target hosts.Host, err error) Verdict {
 	v := Verdict{Status: http.StatusBadGateway, Reason: "upstream", Text: fmt.Sprintf("%s did not answer: %v", target, err)}
 	var (
 		addr     *errAddress
+		answer   *inject.AnswerError
 		dns      *net.DNSError
 		op       *net.OpError
 		verify   *tls.CertificateVerificationError
@@ -39,6 +41,8 @@ func failure(target hosts.Host, err error) Verdict {
 		if addr.class != hosts.ClassMetadata {
 			v.Hint = fmt.Sprintf("name the host without a wildcard: moat run --allow %s", allowLine(target))
 		}
+	case errors.As(err, &answer):
+		v.Reason, v.Text = answer.Reason, fmt.Sprintf("%s answered, but %v", target, answer)
 	case errors.Is(err, context.Canceled):
 		v.Reason, v.Text = reasonCanceled, "the client went away"
 	case errors.As(err, &dns):

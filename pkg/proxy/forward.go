@@ -38,16 +38,6 @@ func rewrite(pr *httputil.ProxyRequest) {
 	passTrailers(pr)
 }
 
-// answered looks at the head of the upstream's answer.
-func answered(r *http.Response) error {
-	exchangeOf(r.Request).status = r.StatusCode
-	relayOf(r.Request.Context()).returned(r)
-	if len(r.Trailer) > 0 {
-		r.Header.Del("Content-Length") // in HTTP/1.1 only chunks have trailers
-	}
-	return nil
-}
-
 func standardPort(h Head) bool {
 	return h.Scheme == "https" && h.Target.Port == 443 || h.Scheme == "http" && h.Target.Port == 80
 }

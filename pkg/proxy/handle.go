@@ -105,7 +105,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	ex.verdict = run.Decide(ex.head)
 	switch {
 	case ex.verdict.Status == 0:
-		p.forward.ServeHTTP(duplex(w, r), r.WithContext(withExchange(r.Context(), ex)))
+		p.forward.ServeHTTP(scrubHints(duplex(w, r), ex.verdict.Rules), r.WithContext(withExchange(r.Context(), ex)))
 	case t == nil:
 		ex.refuse(ex.verdict.outsideTunnel(r)).write(w, r)
 	default:

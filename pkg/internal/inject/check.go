@@ -31,7 +31,7 @@ func (r *Rules) Check() error {
 			return errors.New("a substitution needs a placeholder and a secret")
 		}
 	}
-	return nil
+	return r.checkKinds()
 }
 
 // checkHeader says why h could not be set.

@@ -1,6 +1,7 @@
 // Package inject knows what is done to one request on its way to the upstream:
 // what is taken out, what is replaced, what is put in, in an order that nothing
-// can undo. It is pure: no clock, no lock, no I/O.
+// can undo; and what is done to the answer on its way back. It has no clock, no
+// lock and no globals; of I/O it knows the bodies, which it changes as they pass.
 package inject
 
 import (
@@ -33,6 +34,9 @@ type Rules struct {
 	Credentials []Header // replace what the client sent
 	Cleartext   bool     // the secrets may go over http://
 	Stubs       []Stub   // replaced where the client sent them
+
+	Respond []Transformer // of the answers, in this order
+	Kinds   []string      // built-in transformers of the answers
 }
 
 // Request changes out, which must be free of hop-by-hop headers, on its way to
@@ -40,8 +44,10 @@ type Rules struct {
 // anything of ours is set, and the credential comes last.
 func (r *Rules) Request(out *http.Request) {
 	r.strip(out.Header)
+	r.scrubbable(out.Header)
 	r.substitute(out)
 	r.stubs(out.Header)
+	r.substituteBody(out)
 	r.extra(out.Header)
 	r.inject(out.Header)
 }
