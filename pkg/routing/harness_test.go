@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -153,9 +154,7 @@ func (w *world) service(agent, name string, h http.HandlerFunc) *httptest.Server
 	w.Cleanup(srv.Close)
 	services := map[string]string{name: srv.Listener.Addr().String()}
 	if a, ok := w.table.Agent(agent); ok {
-		for n, addr := range a.Routes().Services {
-			services[n] = addr
-		}
+		maps.Copy(services, a.Routes().Services)
 	}
 	if err := w.table.Add(agent, services); err != nil {
 		w.Fatal(err)
