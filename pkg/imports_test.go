@@ -31,10 +31,10 @@ var mayImport = map[string][]string{
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd"},
 	"pkg/daemon": {
-		"config", "credential", "proxy", "routing", "internal/activation", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
+		"config", "credential", "proxy", "routing", "internal/activation", "internal/drain", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
-	"pkg/proxy":      {"internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
-	"pkg/routing":    {"internal/hosts", "internal/store", logrus},
+	"pkg/proxy":      {"internal/drain", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
+	"pkg/routing":    {"internal/drain", "internal/hosts", "internal/store", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
 	"pkg/config":     {yaml},
 
@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal"},
 	"pkg/internal/tasks":      {},
+	"pkg/internal/drain":      {},
 	"pkg/internal/demo":       {},
 }
 

@@ -26,6 +26,8 @@ func (m machine) testKill(t *testing.T) {
 	refusedNothing(t, end())
 }
 
+// testRestart is stricter than testKill: a daemon that is told to end serves
+// everyone that it has accepted.
 func (m machine) testRestart(t *testing.T) {
 	r := m.register(t, "run_restart")
 	end := m.load(t)
@@ -36,7 +38,13 @@ func (m machine) testRestart(t *testing.T) {
 		m.systemctl(t, "restart", "moatd")
 		m.works(t, r, fmt.Sprintf("after restart number %d", i+1))
 	}
-	refusedNothing(t, end())
+	got := end()
+	refusedNothing(t, got)
+	for socket, c := range got {
+		if c.Reset != 0 {
+			t.Errorf("new connections to the %s: %d were reset by a restart, want none", socket, c.Reset)
+		}
+	}
 }
 
 // refusedNothing allows resets: SIGKILL takes along what was accepted already.

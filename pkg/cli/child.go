@@ -4,37 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
+	"slices"
 	"syscall"
-
-	"golang.org/x/term"
 )
 
-// passed are the signals that are passed on to the child.
-var passed = []os.Signal{
-	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
+// Exit codes of moat run for a command that does not start, as of env(1), and
+// what is added to the number of the signal that ended one, as shells do.
+const (
+	exitNotExecutable = 126
+	exitNotFound      = 127
+	signalBase        = 128
+)
+
+// A program is what moat run runs.
+type program struct {
+	path string   // of the file
+	args []string // from its name on
+	env  []string
 }
 
-// child runs the command to its end, whatever becomes of ctx: the child decides
-// what a signal means.
-func (a *app) child(ctx context.Context, path string, args, env []string) error {
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, args[1:]...) //nolint:gosec // running it is the point
-	cmd.Args[0] = args[0]
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, a.process.Stdin, a.process.Stdout, a.process.Stderr
-	signals := make(chan os.Signal, len(passed))
-	signal.Notify(signals, passed...)
-	defer signal.Stop(signals)
+// child runs the program to its end, whatever becomes of ctx: the program
+// decides what a signal means. One that comes before it starts ends it.
+func (a *app) child(ctx context.Context, p program, signals <-chan os.Signal) error {
+	select {
+	case sig := <-signals:
+		if slices.Contains(ending, sig) {
+			return endedBy(sig)
+		}
+	default:
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.path, p.args[1:]...) //nolint:gosec // running it is the point
+	cmd.Args[0] = p.args[0]
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.env, a.process.Stdin, a.process.Stdout, a.process.Stderr
 	if err := cmd.Start(); err != nil {
-		return a.notStarted(args[0], err)
+		return a.notStarted(p.args[0], err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for {
 		select {
 		case sig := <-signals:
-			if !a.fromTerminal(sig) {
+			if !fromTerminal(sig) {
 				_ = cmd.Process.Signal(sig) // a child that has just ended needs no signal
 			}
 		case err := <-ended:
@@ -43,18 +56,14 @@ func (a *app) child(ctx context.Context, path string, args, env []string) error 
 	}
 }
 
-// fromTerminal reports whether the terminal has sent the signal to the child
-// too, as it does to every process in the foreground.
-func (a *app) fromTerminal(sig os.Signal) bool {
-	if sig != syscall.SIGINT && sig != syscall.SIGQUIT && sig != syscall.SIGWINCH {
-		return false
+// endedBy returns the exit code of a program that sig ended.
+func endedBy(sig os.Signal) error {
+	s, ok := sig.(syscall.Signal)
+	if !ok {
+		return exitCode(exitFailure) // not reached: the signals of Unix are all of this type
 	}
-	return term.IsTerminal(int(a.process.Stdin.Fd()))
+	return exitCode(signalBase + int(s))
 }
-
-// signalBase is added to the number of the signal that ended a command, as
-// shells do.
-const signalBase = 128
 
 // endOf returns the exit code of the child as an error, nil for 0.
 func endOf(err error) error {
@@ -66,7 +75,29 @@ func endOf(err error) error {
 		return nil
 	}
 	if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
-		return exitCode(signalBase + int(s.Signal()))
+		return endedBy(s.Signal())
 	}
 	return exitCode(exit.ExitCode())
+}
+
+// notStarted says why a command does not start, with the code of env(1).
+func (a *app) notStarted(name string, err error) error {
+	code := exitNotExecutable
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		code = exitNotFound
+	}
+	fmt.Fprintf(a.process.Stderr, "moat: run %s: %v\n", name, cause(err))
+	return exitCode(code)
+}
+
+// cause returns what is left of err without what it was attempted on, which
+// the caller names.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	_ "embed" // for the hook of Node
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +16,9 @@ type childEnv struct {
 	token  string            // of the run
 	port   int               // of the proxy, on this machine
 	grants map[string]string // the placeholders of the grants
+	// ownWgetrc says that the user has a .wgetrc, which wget would not read
+	// beside ours.
+	ownWgetrc bool
 }
 
 // environ returns base with the variables of the run in place of those of the
@@ -40,16 +40,22 @@ func (c childEnv) environ(base []string) []string {
 }
 
 // proxy returns the variables that name the proxy, in both cases, since clients
-// disagree. NO_PROXY is empty: what it names would go around the rules.
+// disagree, and for tools whose own settings, which would name another, only
+// give way to a variable of theirs. NO_PROXY is empty: what it names would go
+// around the rules.
 func (c childEnv) proxy() map[string]string {
-	url := fmt.Sprintf("http://moat:%s@127.0.0.1:%d", c.token, c.port)
-	set := make(map[string]string)
+	set := map[string]string{"NO_PROXY": "", "no_proxy": ""}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "GRPC_PROXY"} {
-		set[name], set[strings.ToLower(name)] = url, url
+		set[name], set[strings.ToLower(name)] = c.url(), c.url()
 	}
-	set["NO_PROXY"], set["no_proxy"] = "", ""
+	for _, name := range []string{"PIP_PROXY", "CARGO_HTTP_PROXY", "npm_config_proxy", "npm_config_https_proxy"} {
+		set[name] = c.url()
+	}
 	return set
 }
+
+// url is the proxy with the token of the run.
+func (c childEnv) url() string { return fmt.Sprintf("http://moat:%s@127.0.0.1:%d", c.token, c.port) }
 
 // roots returns the variables that name CA certificates: the bundle for tools
 // that take it in place of their own, our CA alone for those that add it.
@@ -62,7 +68,7 @@ func (c childEnv) roots() map[string]string {
 	for _, name := range []string{
 		"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "AWS_CA_BUNDLE", "GIT_SSL_CAINFO",
 		"CARGO_HTTP_CAINFO", "BUNDLE_SSL_CA_CERT", "NIX_SSL_CERT_FILE", "HTTPLIB2_CA_CERTS",
-		"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+		"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "npm_config_cafile",
 	} {
 		set[name] = config.BundleFile(c.home)
 	}
@@ -72,19 +78,31 @@ func (c childEnv) roots() map[string]string {
 // tools returns the variables of single tools; those that the user may have set
 // too get ours beside the user's.
 func (c childEnv) tools(have func(string) string) map[string]string {
-	n, err := strconv.Atoi(have("GIT_CONFIG_COUNT"))
+	hook, java := "--require="+quoteNode(nodeHookFile(c.home)), strings.Join(javaOptions(c.home, c.port), " ")
+	set := map[string]string{
+		"NODE_USE_ENV_PROXY": "1",
+		"NODE_OPTIONS":       strings.TrimSpace(have("NODE_OPTIONS") + " " + hook),
+		"JAVA_TOOL_OPTIONS":  strings.TrimSpace(have("JAVA_TOOL_OPTIONS") + " " + java),
+	}
+	if !c.ownWgetrc && have("WGETRC") == "" {
+		set["WGETRC"] = wgetrcFile(c.home)
+	}
+	c.git(set, have("GIT_CONFIG_COUNT"))
+	return set
+}
+
+// git adds settings of git's behind the count ones that are there: the proxy
+// once more, since http.proxy of a user goes before HTTPS_PROXY.
+func (c childEnv) git(set map[string]string, count string) {
+	n, err := strconv.Atoi(count)
 	if err != nil || n < 0 {
 		n = 0 // not set, or nothing that git would take
 	}
-	java := fmt.Sprintf("-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=%[1]d -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=%[1]d", c.port)
-	return map[string]string{
-		"NODE_USE_ENV_PROXY":                  "1",
-		"NODE_OPTIONS":                        strings.TrimSpace(have("NODE_OPTIONS") + " --require=" + quoteNode(c.nodeHook())),
-		"JAVA_TOOL_OPTIONS":                   strings.TrimSpace(have("JAVA_TOOL_OPTIONS") + " " + java),
-		"GIT_CONFIG_COUNT":                    strconv.Itoa(n + 1),
-		fmt.Sprintf("GIT_CONFIG_KEY_%d", n):   "http.proxyAuthMethod",
-		fmt.Sprintf("GIT_CONFIG_VALUE_%d", n): "basic",
+	for _, s := range []struct{ key, value string }{{"http.proxy", c.url()}, {"http.proxyAuthMethod", "basic"}} {
+		set[fmt.Sprintf("GIT_CONFIG_KEY_%d", n)], set[fmt.Sprintf("GIT_CONFIG_VALUE_%d", n)] = s.key, s.value
+		n++
 	}
+	set["GIT_CONFIG_COUNT"] = strconv.Itoa(n)
 }
 
 // quoteNode quotes a path for NODE_OPTIONS, where a space parts options.
@@ -93,33 +111,6 @@ func quoteNode(path string) string {
 		return path
 	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(path) + `"`
-}
-
-// nodeHook makes fetch, http and https of a Node that does not know
-// NODE_USE_ENV_PROXY (before 22.21 and 24) use the proxy all the same.
-//
-//go:embed nodehook.cjs
-var nodeHook []byte
-
-func (c childEnv) nodeHook() string { return filepath.Join(c.home, "run", "nodehook.cjs") }
-
-// writeNodeHook puts the hook where NODE_OPTIONS points to.
-func (c childEnv) writeNodeHook() error {
-	path := c.nodeHook()
-	if have, err := os.ReadFile(path); err == nil && string(have) == string(nodeHook) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("write the hook for Node: %w", err)
-	}
-	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if err := os.WriteFile(temp, nodeHook, 0o600); err != nil {
-		return fmt.Errorf("write the hook for Node: %w", err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("write the hook for Node: %w", err)
-	}
-	return nil
 }
 
 // lookupIn returns how to find a variable in an environment.

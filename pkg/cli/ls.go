@@ -18,7 +18,7 @@ func (a *app) lsCommand() *cobra.Command {
 		Aliases: []string{"list"},
 		Short:   "List the runs",
 		Long:    "moat ls lists the runs in the order of their registration, with what is wrong with them.",
-		Args:    usage(cobra.NoArgs),
+		Args:    arguments(0, 0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.ls(cmd.Context()) },
 	}
 }
@@ -26,7 +26,7 @@ func (a *app) lsCommand() *cobra.Command {
 func (a *app) ls(ctx context.Context) error {
 	runs, err := a.client().ListRuns(ctx)
 	if err != nil {
-		return err
+		return a.reached(err)
 	}
 	return print(a, runs, func(w *tabwriter.Writer) {
 		if len(runs) == 0 {
@@ -35,7 +35,7 @@ func (a *app) ls(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "RUN\tSTATE\tGRANTS\tREGISTERED\tREASON")
 		for _, r := range runs {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.RunID, state(r), dash(strings.Join(r.Grants, ",")), age(r.RegisteredAt), r.Reason)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.RunID, state(r), dash(strings.Join(r.Grants, ",")), age(r.RegisteredAt), dash(r.Reason))
 		}
 	})
 }

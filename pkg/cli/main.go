@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,11 +48,13 @@ func Main(ctx context.Context, p Process) int {
 	if code, ok := errors.AsType[exitCode](err); ok {
 		return int(code)
 	}
-	fmt.Fprintf(p.Stderr, "moat: %v\n", err)
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(p.Stderr, "moat: %s\n", strings.TrimSuffix(line, "\n"))
+	}
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(p.Stderr, "moat: hint: %s\n", hint)
 	}
-	if errors.Is(err, errUsage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	return exitFailure
@@ -71,37 +74,50 @@ type app struct {
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
-		Use:               "moat",
-		Short:             "Run coding agents without handing them your keys",
-		Long:              rootLong,
-		Version:           a.process.Version,
-		SilenceErrors:     true, // Main prints them
-		SilenceUsage:      true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.configure() },
-		Args:              usage(cobra.NoArgs),
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:           "moat",
+		Short:         "Run coding agents without handing them your keys",
+		Long:          rootLong,
+		Version:       a.process.Version,
+		SilenceErrors: true, // Main prints them
+		SilenceUsage:  true,
+		Args:          noSuchCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, for programs")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(a.grantCommand(), a.revokeCommand(), a.runCommand(), a.lsCommand(), a.statusCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
+	for _, cmd := range []*cobra.Command{a.grantCommand(), a.revokeCommand(), a.runCommand(), a.lsCommand(), a.statusCommand()} {
+		cmd.PreRunE = func(*cobra.Command, []string) error { return a.configure() }
+		root.AddCommand(cmd)
+	}
+	root.SetHelpCommand(helpCommand(root))
 	return root
 }
 
 const rootLong = `moat runs a coding agent, or any program, so that its requests carry your
 credentials while the program itself never sees them.
 
-  moat grant github                    store a credential, once
+  moat grant github                       store a credential, once
   moat run --grant github -- gh pr list   use it
-  moat ls                              the runs that there are
-  moat status                          the daemon, and what is wrong with it`
+  moat ls                                 the runs that there are
+  moat status                             the daemon, and what is wrong with it`
 
-// usage makes what cobra says about arguments an error of usage.
-func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
-		}
-		return nil
+// helpCommand is cobra's but for a command that does not exist, which is a wrong
+// use.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the help of a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return noSuchCommand(root, args)
+			}
+			cmd.InitDefaultHelpFlag()    // or the help does not show the flags that
+			cmd.InitDefaultVersionFlag() // every command gets when it runs
+			return cmd.Help()
+		},
 	}
 }
 
@@ -120,6 +136,12 @@ func (a *app) configure() error {
 	return err
 }
 
-// client returns a client of the daemon. Its first call starts the daemon where
+// client returns a client of the daemon, at the socket of one that is running,
+// else at the one of the settings. There its first call starts the daemon where
 // a service manager holds the socket.
-func (a *app) client() *daemon.Client { return daemon.NewClient(a.settings.APISocket) }
+func (a *app) client() *daemon.Client {
+	if last, err := daemon.ReadLockFile(a.settings.Home); err == nil && last.IsAlive() {
+		a.settings.APISocket = last.SockPath
+	}
+	return daemon.NewClient(a.settings.APISocket)
+}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
+	"os"
 	"os/exec"
-	"text/tabwriter"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,27 +33,22 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `moat run registers a run, starts COMMAND with its proxy and its CA in the
 environment, passes signals on to it, and ends with its exit code. The program
 gets placeholders; the credentials are put into its requests on their way.
+Variables that hold the secret of one of its grants are kept from it.
 
 With --json it prints the run, as one line on standard error, before COMMAND
 starts.`,
 		Example: "  moat run --grant github -- gh pr list\n  moat run --grant anthropic --policy strict --allow '*.npmjs.org' -- my-agent",
-		Args:    usage(cobra.MinimumNArgs(1)),
+		Args:    arguments(1, -1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), f, args) },
 	}
 	flags := cmd.Flags()
 	flags.SetInterspersed(false) // what follows COMMAND is its own
 	flags.StringArrayVar(&f.grants, "grant", nil, "`name` of a credential to use; may be repeated")
 	flags.StringArrayVar(&f.allow, "allow", nil, "`host` to allow: host, host:port, *.domain; may be repeated")
-	flags.StringVar(&f.policy, "policy", "", "network policy: permissive or strict (default permissive)")
+	flags.StringVar(&f.policy, "policy", "", "network `policy`: permissive or strict (default permissive)")
 	flags.StringVar(&f.name, "name", "", "`id` of the run (default a random one)")
 	return cmd
 }
-
-// Exit codes of moat run for a command that does not start, as of env(1).
-const (
-	exitNotExecutable = 126
-	exitNotFound      = 127
-)
 
 func (a *app) run(ctx context.Context, f runFlags, args []string) error {
 	path, err := exec.LookPath(args[0])
@@ -67,32 +62,29 @@ func (a *app) run(ctx context.Context, f runFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	base, err := a.withoutSecrets(ctx, f.grants)
+	if err != nil {
+		return err
+	}
+	signals, stop := takeSignals() // before there is a run that they would leave behind
+	defer stop()
 	client := a.client()
 	reg, err := client.RegisterRun(ctx, daemon.RegisterRequest{
 		RunID: f.name, Grants: f.grants, NetworkPolicy: f.policy, NetworkAllow: f.allow,
 	})
 	if err != nil {
-		return err
+		return a.reached(err)
 	}
 	defer a.unregister(context.WithoutCancel(ctx), client, reg.AuthToken)
-	if err := a.announce(f, reg.ProxyPort); err != nil {
+	if err = a.announce(f, reg.ProxyPort); err != nil {
 		return err
 	}
-	child := childEnv{home: a.settings.Home, token: reg.AuthToken, port: reg.ProxyPort, grants: env}
-	if err := child.writeNodeHook(); err != nil {
+	if err = writeChildFiles(a.settings.Home); err != nil {
 		return err
 	}
-	return a.child(ctx, path, args, child.environ(a.process.Environ))
-}
-
-// notStarted says why a command does not start, with the code of env(1).
-func (a *app) notStarted(name string, err error) error {
-	code := exitNotExecutable
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		code = exitNotFound
-	}
-	fmt.Fprintf(a.process.Stderr, "moat: run %s: %v\n", name, errors.Unwrap(err))
-	return exitCode(code)
+	_, err = os.Stat(filepath.Join(a.process.UserHome, ".wgetrc"))
+	child := childEnv{home: a.settings.Home, token: reg.AuthToken, port: reg.ProxyPort, grants: env, ownWgetrc: err == nil}
+	return a.child(ctx, program{path, args, child.environ(base)}, signals)
 }
 
 // runStarted is what moat run --json prints.
@@ -108,9 +100,10 @@ func (a *app) announce(f runFlags, port int) error {
 	if !a.json {
 		return nil
 	}
-	onStderr := *a
-	onStderr.process.Stdout = a.process.Stderr
-	return print(&onStderr, runStarted{f.name, port, f.grants}, func(*tabwriter.Writer) {})
+	if err := json.NewEncoder(a.process.Stderr).Encode(runStarted{f.name, port, f.grants}); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
 }
 
 // unregisterTimeout is how long the daemon may take to forget a run.
@@ -124,20 +117,6 @@ func (a *app) unregister(ctx context.Context, client *daemon.Client, token strin
 	if err := client.UnregisterRun(ctx, token); err != nil && !errors.Is(err, daemon.ErrRunNotFound) {
 		fmt.Fprintf(a.process.Stderr, "moat: the run is still registered: %v\n", err)
 	}
-}
-
-// grantEnv returns the placeholders that the providers of the grants want in
-// the environment.
-func (a *app) grantEnv(names []string) (map[string]string, error) {
-	env := make(map[string]string)
-	for _, name := range names {
-		p, err := a.provider(name)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(env, p.Env())
-	}
-	return env, nil
 }
 
 func newRunID() string {

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -17,7 +19,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show whether the daemon runs, and how it is",
 		Long: `moat status shows the daemon: its process, its port, its runs, its problems. It
 never starts one. It ends with 0 if the daemon runs and with 3 if it does not.`,
-		Args: usage(cobra.NoArgs),
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
 	}
 }
@@ -44,13 +46,19 @@ func (a *app) status(ctx context.Context) error {
 		soon, cancel := context.WithTimeout(ctx, statusTimeout)
 		defer cancel()
 		if out.HealthResponse, err = daemon.NewClient(last.SockPath).Health(soon); err != nil {
-			return fmt.Errorf("process %d is there but does not answer: %w", last.PID, err)
+			return hinted{
+				fmt.Errorf("moatd is there, process %d, but does not answer: %w", last.PID, err),
+				"journalctl --user -u moatd may tell why; systemctl --user restart moatd",
+			}
 		}
 	}
 	if err := print(a, out, out.people); err != nil {
 		return err
 	}
 	if !out.Running {
+		if _, err := os.Stat(out.Socket); err != nil && !a.json {
+			fmt.Fprintf(a.process.Stderr, "moat: hint: %s\n", startHint)
+		}
 		return exitCode(exitNotRunning)
 	}
 	return nil
@@ -58,14 +66,24 @@ func (a *app) status(ctx context.Context) error {
 
 func (s status) people(w *tabwriter.Writer) {
 	if !s.Running {
-		fmt.Fprintf(w, "moatd is not running; a connection to %s starts it\n", s.Socket)
+		fmt.Fprintf(w, "moatd is not running\nsocket\t%s\nstate\t%s\n", s.Socket, s.Home)
 		return
 	}
 	fmt.Fprintf(w, "moatd runs\tprocess %d, started %s\n", s.PID, age(s.StartedAt))
 	fmt.Fprintf(w, "proxy\tport %d\n", s.ProxyPort)
-	fmt.Fprintf(w, "runs\t%d, %d of them degraded\n", s.RunCount, s.Degraded)
+	fmt.Fprintf(w, "runs\t%s\n", runs(s.RunCount, s.Degraded))
 	fmt.Fprintf(w, "state\t%s\n", s.Home)
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)
 	}
+}
+
+func runs(all, degraded int) string {
+	switch {
+	case all == 0:
+		return "none"
+	case degraded == 0:
+		return strconv.Itoa(all)
+	}
+	return fmt.Sprintf("%d, %d of them degraded; moat ls says why", all, degraded)
 }

@@ -1,14 +1,11 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/moatd/moatd/pkg/internal/activation"
@@ -24,7 +21,8 @@ type Client struct {
 // NewClient returns a client for the socket at sockPath; it does not connect.
 func NewClient(sockPath string) *Client {
 	c := &Client{sock: sockPath}
-	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, IdleConnTimeout: time.Minute}}
+	// One connection for each call: a kept one may lead to a daemon that ends.
+	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, DisableKeepAlives: true}}
 	return c
 }
 
@@ -84,15 +82,13 @@ func (c *Client) RegisterRun(ctx context.Context, regReq RegisterRequest) (*Regi
 // UpdateRun sets the container of a run; when it returns, that is on disk. The
 // error is ErrRunNotFound if there is no such run.
 func (c *Client) UpdateRun(ctx context.Context, token, containerID string) error {
-	_, err := call[empty](ctx, c, http.MethodPatch, runPath(token), UpdateRunRequest{ContainerID: containerID})
-	return err
+	return c.changeRun(ctx, http.MethodPatch, token, UpdateRunRequest{ContainerID: containerID})
 }
 
 // UnregisterRun removes a run; when it returns, that is on disk. The error is
 // ErrRunNotFound if there is no such run.
 func (c *Client) UnregisterRun(ctx context.Context, token string) error {
-	_, err := call[empty](ctx, c, http.MethodDelete, runPath(token), nil)
-	return err
+	return c.changeRun(ctx, http.MethodDelete, token, nil)
 }
 
 // Reload makes the daemon read configuration, providers and credentials anew;
@@ -107,41 +103,4 @@ func (c *Client) Reload(ctx context.Context) error {
 func (c *Client) Shutdown(ctx context.Context) error {
 	_, err := call[stopping](ctx, c, http.MethodPost, "/v1/shutdown", nil)
 	return err
-}
-
-func runPath(token string) string { return "/v1/runs/" + url.PathEscape(token) }
-
-// call sends req, nothing if it is nil, and decodes the answer into a Resp. Its
-// errors hold no path, since a path may hold a token.
-func call[Resp any](ctx context.Context, c *Client, method, path string, req any) (resp Resp, err error) {
-	var body bytes.Buffer
-	if req != nil {
-		if err = json.NewEncoder(&body).Encode(req); err != nil {
-			return resp, fmt.Errorf("encode the request: %v", err)
-		}
-	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://moatd"+path, &body)
-	if err != nil {
-		return resp, errors.New("the request makes no URL")
-	}
-	res, err := c.http.Do(r)
-	if err != nil {
-		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err
-		}
-		return resp, fmt.Errorf("talk to moatd: %w", err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		var said apiError
-		_ = json.NewDecoder(res.Body).Decode(&said) // goError copes with an answer that is none of ours
-		return resp, goError(res.StatusCode, said)
-	}
-	if res.StatusCode == http.StatusNoContent {
-		return resp, nil
-	}
-	if err := json.NewDecoder(res.Body).Decode(&resp); err != nil {
-		return resp, fmt.Errorf("moatd's answer makes no sense: %v", err)
-	}
-	return resp, nil
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/moatd/moatd/pkg/credential"
@@ -22,8 +23,32 @@ func (rc *RunContext) base() *layer {
 	made(rc.RemoveHeaders == nil, func() { rc.RemoveHeaders = empty.remove })
 	made(rc.TokenSubstitutions == nil, func() { rc.TokenSubstitutions = empty.substitutions })
 	made(rc.ResponseTransformers == nil, func() { rc.ResponseTransformers = empty.transformers })
+	respell(rc.Credentials, func(have, _ CredentialEntry) CredentialEntry { return have })
+	respell(rc.TokenSubstitutions, func(have, _ TokenSubstitutionEntry) TokenSubstitutionEntry { return have })
+	respell(rc.ExtraHeaders, joined[ExtraHeaderEntry])
+	respell(rc.RemoveHeaders, joined[string])
+	respell(rc.ResponseTransformers, joined[credential.ResponseTransformer])
 	return &layer{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions, rc.ResponseTransformers}
 }
+
+// respell makes the keys of m canonical, as those of the setters are: a setter
+// must find what the caller wrote in another spelling.
+func respell[V any](m map[string]V, both func(have, more V) V) {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		c := key(k)
+		if c == k {
+			continue
+		}
+		if have, taken := m[c]; taken {
+			m[c] = both(have, m[k])
+		} else {
+			m[c] = m[k]
+		}
+		delete(m, k)
+	}
+}
+
+func joined[V any](have, more []V) []V { return append(slices.Clip(have), more...) }
 
 // change changes the rules that the run was registered with. Requests under way
 // keep the snapshot that they have; the next one sees the change.

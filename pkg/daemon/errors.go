@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -40,21 +41,18 @@ func wireError(err error) (int, apiError) {
 	return http.StatusInternalServerError, apiError{"internal error; the daemon's log has it", "internal"}
 }
 
-// goError returns the error that an answer stands for. A 404 without a code of
+// goError returns the error that an answer stands for. A 404 or 405 without a code of
 // ours comes from a daemon that does not have the endpoint.
 func goError(status int, body apiError) error {
 	for _, k := range kinds {
 		if k.code == body.Code {
-			return said{k.err, body.Error}
+			return said{k.err, cmp.Or(body.Error, k.err.Error())}
 		}
 	}
-	if status == http.StatusNotFound {
+	if status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
 		return ErrUnsupported
 	}
-	if body.Error == "" {
-		body.Error = http.StatusText(status)
-	}
-	return fmt.Errorf("status %d: %s", status, body.Error)
+	return fmt.Errorf("status %d: %s", status, cmp.Or(body.Error, http.StatusText(status)))
 }
 
 // said is an error of kinds with the daemon's words.

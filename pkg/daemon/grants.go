@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/moatd/moatd/pkg/credential"
 	"github.com/moatd/moatd/pkg/proxy"
@@ -31,85 +30,61 @@ func (noGranter) Configure(_ context.Context, grant string, _ credential.ProxyCo
 
 func (noGranter) Hosts(string) []string { return nil }
 
-// equip gives rc the credentials of its grants, as they are now. It is the one
-// way to do so: for a new run, a restored one, and after a refresh.
+// equip gives rc the credentials of its grants, as they are now, and returns
+// what is missing. It is the one way to do so: for a new run, a restored one,
+// and after a refresh.
 func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGrant {
+	rc.equipping.Lock() // one after the other, so that what was found last is what counts
+	defer rc.equipping.Unlock()
+	begun := r.refreshes.Load()
 	granted := newLayer()
-	var missing []proxy.MissingGrant
-	for _, grant := range rc.Grants {
-		err := r.granter.Configure(ctx, grant, granted)
-		if err != nil && !rc.brought(grant) {
-			missing = append(missing, proxy.MissingGrant{Grant: grant, Hosts: r.granter.Hosts(grant), Reason: err.Error()})
-		}
+	missing := r.configure(ctx, rc, granted)
+	if ctx.Err() != nil && rc.snap.Load() != nil {
+		return rc.degraded() // what failed says nothing of the grants
 	}
 	if rc.lost != nil {
 		missing = append(missing, proxy.MissingGrant{Grant: "registration", Reason: "run " + rc.RunID + ": " + rc.lost.Error()})
 	}
+	rc.equipped.Store(begun)
 	rc.publish(granted, missing)
+	return rc.degraded()
+}
+
+func (r *Registry) configure(ctx context.Context, rc *RunContext, into credential.ProxyConfigurer) []proxy.MissingGrant {
+	var missing []proxy.MissingGrant
+	for _, grant := range rc.Grants {
+		err := r.granter.Configure(ctx, grant, into)
+		if err != nil && !r.brought(rc, grant) {
+			missing = append(missing, proxy.MissingGrant{Grant: grant, Hosts: r.granter.Hosts(grant), Reason: err.Error()})
+		}
+	}
 	return missing
 }
 
 // brought reports whether the run was registered with a credential of its own
-// for the grant.
-func (rc *RunContext) brought(grant string) bool {
+// for the grant. Where there is no credential store, credentials that name no
+// grant count for each: there is nobody else to have them from.
+func (r *Registry) brought(rc *RunContext, grant string) bool {
+	_, storeless := r.granter.(noGranter)
 	rc.mu.RLock()
 	defer rc.mu.RUnlock()
 	for _, c := range rc.Credentials {
-		if c.Grant == grant {
+		if c.Grant == grant || storeless && c.Grant == "" {
 			return true
 		}
 	}
-	return false
+	return storeless && len(rc.TokenSubstitutions) > 0
 }
 
-// Refresh gives every run the credentials of its grants anew, as after a change
-// of the credential store. It returns the number of runs that are degraded.
-func (r *Registry) Refresh(ctx context.Context) int {
-	return r.refresh(ctx, func(rc *RunContext) bool { return len(rc.Grants) > 0 })
-}
-
-func (r *Registry) refresh(ctx context.Context, which func(*RunContext) bool) (degraded int) {
-	for _, rc := range r.List() {
-		if which(rc) {
-			r.equip(ctx, rc)
-		}
-		if len(rc.degraded()) > 0 {
-			degraded++
-		}
+// degraded returns what the run lacks: the grants that have no credential, and
+// whatever else its requests are refused for.
+func (rc *RunContext) degraded() []proxy.MissingGrant {
+	rc.mu.RLock()
+	defer rc.mu.RUnlock()
+	if rc.broken == nil {
+		return rc.missing
 	}
-	r.mu.Lock()
-	r.touchLocked()
-	r.mu.Unlock()
-	return degraded
-}
-
-// The times between two attempts to find a missing credential.
-const (
-	firstRetry = time.Second
-	lastRetry  = 5 * time.Minute
-)
-
-// Heal tries again, with back-off, to find the credentials of degraded runs,
-// until ctx ends; it returns nil then.
-func (r *Registry) Heal(ctx context.Context) error {
-	wait := firstRetry
-	for {
-		changed := r.Changed()
-		var retry <-chan time.Time // nil, so never ready, while no run is degraded
-		if slices.ContainsFunc(r.List(), (*RunContext).isDegraded) {
-			retry = time.After(wait)
-		}
-		select {
-		case <-retry:
-			if r.refresh(ctx, (*RunContext).isDegraded) == 0 {
-				wait = firstRetry
-			}
-			wait = min(2*wait, lastRetry)
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	return append(slices.Clone(rc.missing), proxy.MissingGrant{Grant: "rules", Reason: "run " + rc.RunID + ": " + rc.broken.Error()})
 }
 
 func (rc *RunContext) isDegraded() bool { return len(rc.degraded()) > 0 }

@@ -1,13 +1,6 @@
 package daemon
 
-import (
-	"context"
-	"net"
-	"sync"
-	"sync/atomic"
-
-	"github.com/moatd/moatd/pkg/internal/activation"
-)
+import "sync/atomic"
 
 // hooks are what the setters of the fixed API set. Each may be set at any time,
 // also while serving, and is one atomic store. Functions are called with no
@@ -53,55 +46,3 @@ func (s *Server) SetPersister(p *RunPersister) { s.hooks.persister.Store(p) }
 
 // SetProxyPort sets the port of the proxy that answers report.
 func (s *Server) SetProxyPort(port int) { s.proxyPort.Store(int64(port)) }
-
-// ownListener is the listener of a server that was made by [NewServer].
-type ownListener struct {
-	path   string
-	mu     sync.Mutex
-	cancel context.CancelFunc // guarded by mu; nil unless started
-	ended  chan error         // guarded by mu
-}
-
-// NewServer returns a server that will listen on the Unix socket at sockPath
-// and report proxyPort as the proxy's. [New] and [Server.Serve] do the same for
-// a listener of the caller's.
-func NewServer(sockPath string, proxyPort int) *Server {
-	s := New(Options{})
-	s.own.path = sockPath
-	s.SetProxyPort(proxyPort)
-	return s
-}
-
-// Start listens and serves in the background until Stop. It refuses a socket
-// that a live daemon has.
-func (s *Server) Start() error {
-	s.own.mu.Lock()
-	defer s.own.mu.Unlock()
-	ctx, cancel := context.WithCancel(context.Background())
-	ln, err := activation.ListenUnix(ctx, s.own.path)
-	if err != nil {
-		cancel()
-		return err
-	}
-	s.own.cancel, s.own.ended = cancel, make(chan error, 1)
-	go func(ln net.Listener, ended chan<- error) { ended <- s.Serve(ctx, ln) }(ln, s.own.ended)
-	return nil
-}
-
-// Stop ends what Start began and waits for the requests in flight, until ctx
-// ends. Without a Start it does nothing.
-func (s *Server) Stop(ctx context.Context) error {
-	s.own.mu.Lock()
-	defer s.own.mu.Unlock()
-	if s.own.cancel == nil {
-		return nil
-	}
-	s.own.cancel()
-	s.own.cancel = nil
-	select {
-	case err := <-s.own.ended:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -14,11 +14,15 @@ var ErrIdle = errors.New("idle")
 // when ctx ends. Once it has returned ErrIdle, the registry takes no more runs,
 // and answers [ErrClosing].
 func (r *Registry) WaitIdle(ctx context.Context, d time.Duration) error {
+	var expired <-chan time.Time // nil, so never ready, while there are runs
+	var since uint64             // how many runs there had been when expired was made
 	for {
-		n, changed := r.watch()
-		var expired <-chan time.Time // nil, so never ready, while there are runs
-		if n == 0 {
-			expired = time.After(d)
+		n, put, changed := r.watch()
+		switch {
+		case n > 0:
+			expired = nil
+		case expired == nil, put != since: // not at other changes, which go on without runs
+			expired, since = time.After(d), put
 		}
 		select {
 		case <-changed:
@@ -26,24 +30,25 @@ func (r *Registry) WaitIdle(ctx context.Context, d time.Duration) error {
 			if r.closeIfEmpty() {
 				return ErrIdle
 			}
+			expired = nil
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// watch returns the number of runs and a channel that is closed at the next
-// change.
-func (r *Registry) watch() (int, <-chan struct{}) {
+// watch returns the number of runs, how many there ever were, and a channel that
+// is closed at the next change.
+func (r *Registry) watch() (n int, put uint64, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.count, r.changed
+	return r.count, r.put, r.changed
 }
 
 // Changed returns a channel that is closed at the next change of which runs
 // there are or what state they are in.
 func (r *Registry) Changed() <-chan struct{} {
-	_, changed := r.watch()
+	_, _, changed := r.watch()
 	return changed
 }
 

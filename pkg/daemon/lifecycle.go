@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -37,12 +38,16 @@ func (s *Server) register(r *http.Request, req RegisterRequest) (RegisterRespons
 		return RegisterResponse{}, fmt.Errorf("%w: %v", ErrBadRequest, err)
 	}
 	missing := s.opts.Registry.equip(r.Context(), rc)
+	if err := r.Context().Err(); err != nil {
+		return RegisterResponse{}, fmt.Errorf("the client has gone: %v", err)
+	}
 	if len(missing) > 0 && !again { // a run that lives already is better degraded than refused
 		return RegisterResponse{}, fmt.Errorf("%w: %s", ErrGrant, reasons(missing))
 	}
 	if err := s.admit(rc); err != nil {
 		return RegisterResponse{}, err
 	}
+	s.opts.Registry.catchUp(context.WithoutCancel(r.Context()), rc)
 	s.opts.Log.WithFields(logrus.Fields{
 		"run_id": rc.RunID, "grants": strings.Join(rc.Grants, ","), logging.FieldMessageID: logging.MessageIDRunRegistered,
 	}).Info("run registered")
@@ -53,11 +58,12 @@ func (s *Server) register(r *http.Request, req RegisterRequest) (RegisterRespons
 // admit stores a run and puts it into the registry.
 func (s *Server) admit(rc *RunContext) error {
 	defer s.turns.take(rc.AuthToken)()
-	reg := s.opts.Registry
+	reg, disk := s.opts.Registry, s.hooks.persister.Load()
+	defer disk.change()()
 	if err := reg.reserve(rc); err != nil {
 		return err
 	}
-	if err := s.hooks.persister.Load().put(rc); err != nil {
+	if err := disk.put(rc); err != nil {
 		reg.release(rc)
 		return err
 	}
@@ -68,13 +74,15 @@ func (s *Server) admit(rc *RunContext) error {
 func (s *Server) update(r *http.Request, req UpdateRunRequest) (empty, error) {
 	token := r.PathValue("token")
 	defer s.turns.take(token)()
+	disk := s.hooks.persister.Load()
+	defer disk.change()()
 	rc, ok := s.opts.Registry.Lookup(token)
 	if !ok {
 		return empty{}, ErrRunNotFound
 	}
 	before := rc.GetContainerID()
 	rc.setContainerID(req.ContainerID)
-	if err := s.hooks.persister.Load().put(rc); err != nil {
+	if err := disk.put(rc); err != nil {
 		rc.setContainerID(before)
 		return empty{}, err
 	}
@@ -98,12 +106,13 @@ func (s *Server) unregister(r *http.Request, _ empty) (empty, error) {
 // whether none is left.
 func (s *Server) dismiss(token string) (runID string, last bool, err error) {
 	defer s.turns.take(token)()
-	reg := s.opts.Registry
+	reg, disk := s.opts.Registry, s.hooks.persister.Load()
+	defer disk.change()()
 	rc, ok := reg.Lookup(token)
 	if !ok {
 		return "", false, ErrRunNotFound
 	}
-	if err := s.hooks.persister.Load().remove(rc.RunID); err != nil {
+	if err := disk.remove(rc.RunID); err != nil {
 		return "", false, err
 	}
 	reg.Unregister(token)

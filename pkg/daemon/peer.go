@@ -22,6 +22,9 @@ type peer struct {
 
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	p := peer{err: fmt.Errorf("%T is no Unix socket", c)}
+	if outer, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = outer.NetConn()
+	}
 	if u, ok := c.(*net.UnixConn); ok {
 		p.uid, p.err = activation.PeerUID(u)
 	}

@@ -19,6 +19,10 @@ type RunPersister struct {
 	runs     runStore
 	sealer   Sealer // nil: rules that may hold a secret are not kept
 
+	// saving is held for reading while a change is on its way to disk and to the
+	// registry, for writing by Save, which must see both alike.
+	saving sync.RWMutex
+
 	mu    sync.Mutex
 	timer *time.Timer // guarded by mu; of SaveDebounced, nil while nothing is due
 }
@@ -39,13 +43,22 @@ const debounce = 500 * time.Millisecond
 // at path, which is open only while it is used. It keeps no secret: credentials
 // that a run was registered with are lost unless its grants find them again.
 func NewRunPersister(path string, registry *Registry) *RunPersister {
-	return &RunPersister{registry: registry, runs: runFile{path}}
+	return &RunPersister{registry: registry, runs: &runFile{path: path}}
 }
 
 // NewStorePersister returns a persister that keeps the runs in an open store,
 // and the rules they were registered with sealed by s.
 func NewStorePersister(st *store.Store, s Sealer, registry *Registry) *RunPersister {
 	return &RunPersister{registry: registry, runs: st, sealer: s}
+}
+
+// change begins a change of one run and returns what ends it.
+func (p *RunPersister) change() (done func()) {
+	if p == nil {
+		return func() {}
+	}
+	p.saving.RLock()
+	return p.saving.RUnlock
 }
 
 // put stores one run, durably.
@@ -69,24 +82,29 @@ func (p *RunPersister) remove(runID string) error {
 }
 
 // Save makes the file hold the runs of the registry, in one step that survives
-// a power cut. Records that cannot be read stay.
+// a power cut. Records that cannot be read stay, unless a run has their id.
 func (p *RunPersister) Save() error {
+	p.saving.Lock()
+	defer p.saving.Unlock()
 	vals := make(map[string][]byte)
+	for _, rc := range p.registry.List() {
+		if _, twice := vals[rc.RunID]; twice {
+			return fmt.Errorf("save the runs: %s is registered twice", rc.RunID)
+		}
+		val, err := encode(rc, p.sealer)
+		if err != nil {
+			return err
+		}
+		vals[rc.RunID] = val
+	}
 	stored, err := p.runs.Runs()
-	if err != nil {
+	if err != nil && !errors.Is(err, errDamaged) {
 		return err
 	}
 	for _, rec := range stored {
-		if _, bad := decode(rec.Val); bad != nil {
+		_, bad := decodeRecord(rec)
+		if _, newer := vals[rec.ID]; bad != nil && !newer {
 			vals[rec.ID] = rec.Val
-		}
-	}
-	for _, rc := range p.registry.List() {
-		if _, twice := vals[rc.RunID]; twice {
-			return fmt.Errorf("save the runs: %s is registered twice, or a damaged record has its id", rc.RunID)
-		}
-		if vals[rc.RunID], err = encode(rc, p.sealer); err != nil {
-			return err
 		}
 	}
 	return p.runs.ReplaceRuns(vals)
@@ -111,38 +129,4 @@ func (p *RunPersister) Flush() error {
 	}
 	p.mu.Unlock()
 	return p.Save()
-}
-
-// Load returns the runs on disk; nil, nil if there is no file. It reads the
-// database and, for files of older programs, JSON: {"version":1,"runs":[…]} and
-// a bare array. Records that cannot be read are named by the error, beside the
-// good ones.
-func (p *RunPersister) Load() ([]PersistedRun, error) {
-	recs, err := p.load()
-	if recs == nil {
-		return nil, err
-	}
-	runs := make([]PersistedRun, len(recs))
-	for i, rec := range recs {
-		runs[i] = rec.PersistedRun
-	}
-	return runs, err
-}
-
-func (p *RunPersister) load() ([]record, error) {
-	stored, err := p.runs.Runs()
-	if err != nil || len(stored) == 0 {
-		return nil, err
-	}
-	recs := make([]record, 0, len(stored))
-	var errs []error
-	for _, s := range stored {
-		rec, err := decode(s.Val)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("run %s: %w", s.ID, err))
-			continue
-		}
-		recs = append(recs, rec)
-	}
-	return recs, errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -22,16 +23,24 @@ func processOf(pid int) (process, error) {
 	if err != nil {
 		return process{}, fmt.Errorf("look at process %d: %w", pid, err)
 	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) <= startField {
-		return process{}, fmt.Errorf("look at process %d: stat has %d fields", pid, len(fields))
-	}
-	if state := fields[0][0]; state == 'Z' || state == 'X' {
-		return process{}, fmt.Errorf("process %d has ended", pid)
-	}
-	start, err := strconv.ParseUint(string(fields[startField]), 10, 64)
+	start, err := parseStat(stat)
 	if err != nil {
 		return process{}, fmt.Errorf("look at process %d: %w", pid, err)
 	}
 	return process{strings.TrimSpace(string(boot)), start}, nil
+}
+
+// parseStat returns the start time in /proc/PID/stat, in clock ticks since the
+// boot. The name of the process, in parentheses, may hold anything, also
+// parentheses. It is an error if the process has ended.
+func parseStat(stat []byte) (start uint64, err error) {
+	name := bytes.LastIndexByte(stat, ')')
+	fields := bytes.Fields(stat[name+1:])
+	if name < 0 || len(fields) <= startField {
+		return 0, errors.New("its stat is too short")
+	}
+	if state := fields[0][0]; state == 'Z' || state == 'X' {
+		return 0, errors.New("it has ended")
+	}
+	return strconv.ParseUint(string(fields[startField]), 10, 64)
 }

@@ -22,6 +22,8 @@ type PersistedRun struct {
 	NetworkAllow     []string                 `json:"network_allow,omitempty"`
 	AWSConfig        *AWSConfig               `json:"aws_config,omitempty"`
 	TransformerSpecs []TransformerSpec        `json:"transformer_specs,omitempty"`
+
+	rest kept // what Load found beside it, for RestoreRuns
 }
 
 // recordVersion is the version of a record; an older daemon's has a lower one.
@@ -31,52 +33,33 @@ const recordVersion = 1
 type record struct {
 	V int `json:"v"`
 	PersistedRun
+	kept
+}
+
+// kept is what a record has beside the PersistedRun.
+type kept struct {
 	RegisteredAt time.Time `json:"registered_at"`
 	// Sealed holds the rules that the run was registered with, as [ownRules],
 	// if it has any. Only they can hold a secret.
 	Sealed []byte `json:"sealed,omitempty"`
 	// Unkept says that the run had rules of its own that could not be sealed,
-	// and no grants to find them again by.
+	// and that its grants do not find again.
 	Unkept bool `json:"unkept,omitempty"`
 }
-
-// ownRules are the exported maps of a run.
-type ownRules struct {
-	Credentials   map[string]CredentialEntry        `json:"credentials,omitempty"`
-	ExtraHeaders  map[string][]ExtraHeaderEntry     `json:"extra_headers,omitempty"`
-	RemoveHeaders map[string][]string               `json:"remove_headers,omitempty"`
-	Substitutions map[string]TokenSubstitutionEntry `json:"token_substitutions,omitempty"`
-}
-
-func (o *ownRules) empty() bool {
-	return len(o.Credentials)+len(o.ExtraHeaders)+len(o.RemoveHeaders)+len(o.Substitutions) == 0
-}
-
-// A Sealer encrypts what may hold a secret before it reaches the disk, bound to
-// a name. It must be safe for concurrent use.
-type Sealer interface {
-	Seal(name string, plain []byte) ([]byte, error)
-	Open(name string, sealed []byte) ([]byte, error)
-}
-
-var (
-	errNoSealer = errors.New("the rules that it was registered with are sealed, and this daemon has no key")
-	errUnkept   = errors.New("the credentials that it was registered with were not kept; register it again with its token")
-)
 
 // encode returns the record of rc. Without a sealer it leaves out what the run
 // was registered with: secrets never reach the disk in clear.
 func encode(rc *RunContext, s Sealer) ([]byte, error) {
 	rc.mu.RLock()
 	defer rc.mu.RUnlock()
-	rec := record{V: recordVersion, PersistedRun: rc.persistedLocked(), RegisteredAt: rc.RegisteredAt}
+	rec := record{V: recordVersion, PersistedRun: rc.persistedLocked(), kept: kept{RegisteredAt: rc.RegisteredAt}}
 	own := ownRules{rc.Credentials, rc.ExtraHeaders, rc.RemoveHeaders, rc.TokenSubstitutions}
 	switch {
-	case rc.unopened != nil:
-		rec.Sealed = rc.unopened
+	case rc.lost != nil:
+		rec.Sealed, rec.Unkept = rc.unopened, errors.Is(rc.lost, errUnkept)
 	case own.empty():
 	case s == nil:
-		rec.Unkept = len(rc.Grants) == 0
+		rec.Unkept = !own.foundBy(rc.Grants)
 	default:
 		sealed, err := seal(s, rc.RunID, own)
 		if err != nil {
@@ -90,21 +73,6 @@ func encode(rc *RunContext, s Sealer) ([]byte, error) {
 	}
 	return val, nil
 }
-
-func seal(s Sealer, runID string, own ownRules) ([]byte, error) {
-	plain, err := json.Marshal(own)
-	if err != nil {
-		return nil, fmt.Errorf("encode the rules of run %s: %v", runID, err)
-	}
-	sealed, err := s.Seal(sealedName(runID), plain)
-	if err != nil {
-		return nil, fmt.Errorf("seal the rules of run %s: %w", runID, err)
-	}
-	return sealed, nil
-}
-
-// sealedName binds the sealed rules to their run.
-func sealedName(runID string) string { return "run/" + runID }
 
 func (rc *RunContext) persistedLocked() PersistedRun {
 	return PersistedRun{
@@ -154,24 +122,4 @@ func (rec *record) run(s Sealer) *RunContext {
 	rc.Credentials, rc.ExtraHeaders = own.Credentials, own.ExtraHeaders
 	rc.RemoveHeaders, rc.TokenSubstitutions = own.RemoveHeaders, own.Substitutions
 	return rc
-}
-
-// open returns the rules that the run was registered with.
-func (rec *record) open(s Sealer) (own ownRules, err error) {
-	switch {
-	case rec.Unkept:
-		return own, errUnkept
-	case len(rec.Sealed) == 0:
-		return own, nil
-	case s == nil:
-		return own, errNoSealer
-	}
-	plain, err := s.Open(sealedName(rec.RunID), rec.Sealed)
-	if err != nil {
-		return own, fmt.Errorf("the rules that it was registered with do not open: %w", err)
-	}
-	if err := json.Unmarshal(plain, &own); err != nil {
-		return own, errors.New("the rules that it was registered with do not decode")
-	}
-	return own, nil
 }

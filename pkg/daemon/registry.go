@@ -2,12 +2,9 @@ package daemon
 
 import (
 	"cmp"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/moatd/moatd/pkg/proxy"
 )
@@ -18,20 +15,17 @@ type Registry struct {
 	granter Granter
 	seen    func(secret string)
 
+	refreshes atomic.Int64 // how many refreshes of all runs have begun
+
 	live sync.Map // digest of a token to *RunContext: what lookups read
 
 	mu      sync.Mutex
 	ids     map[string]digest // guarded by mu; by run id, with the registrations under way
 	count   int               // guarded by mu; of the runs in live
+	put     uint64            // guarded by mu; how many runs were ever put into live
 	closing bool              // guarded by mu
 	changed chan struct{}     // guarded by mu; closed and replaced at each change
 }
-
-// digest is the SHA-256 of a token. Lookups compare digests, so that how long
-// one takes says nothing about a token.
-type digest [sha256.Size]byte
-
-func digestOf(token string) digest { return sha256.Sum256([]byte(token)) }
 
 // RegistryOptions configure a Registry. The zero value of each is useful.
 type RegistryOptions struct {
@@ -58,16 +52,6 @@ func NewRegistryWith(opts RegistryOptions) *Registry {
 	return &Registry{granter: opts.Granter, seen: opts.Seen, ids: make(map[string]digest), changed: make(chan struct{})}
 }
 
-// tokenSize is the size of a token before it is written in hex, in bytes.
-const tokenSize = 32
-
-// NewToken returns a new proxy token: 32 random bytes in hex.
-func NewToken() string {
-	var b [tokenSize]byte
-	_, _ = rand.Read(b[:]) // crypto/rand never fails; it ends the program instead
-	return hex.EncodeToString(b[:])
-}
-
 // Register adds rc, whose exported fields must not be written afterwards, and
 // returns its new token. It does not make it durable; the server does.
 func (r *Registry) Register(rc *RunContext) string {
@@ -84,20 +68,33 @@ func (r *Registry) RegisterWithToken(rc *RunContext, token string) {
 	if rc.snap.Load() == nil {
 		rc.publish(nil, nil)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.putLocked(rc)
+	if old := r.admit(rc); old != nil && old != rc {
+		old.CancelRefresh()
+	}
 }
 
-func (r *Registry) putLocked(rc *RunContext) {
+// admit makes rc live and returns the run that it replaces, nil if there is none.
+func (r *Registry) admit(rc *RunContext) (old *RunContext) {
 	d := digestOf(rc.AuthToken)
-	if old, replaced := r.live.Swap(d, rc); replaced {
-		delete(r.ids, old.(*RunContext).RunID) //nolint:errcheck,forcetypeassert // the map has nothing else
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v, replaced := r.live.Swap(d, rc); replaced {
+		old = v.(*RunContext) //nolint:errcheck,forcetypeassert // the map has nothing else
+		r.freeLocked(old, d)
 	} else {
 		r.count++
 	}
 	r.ids[rc.RunID] = d
+	r.put++
 	r.touchLocked()
+	return old
+}
+
+// freeLocked gives the id of rc back, unless it belongs to another token now.
+func (r *Registry) freeLocked(rc *RunContext, d digest) {
+	if r.ids[rc.RunID] == d {
+		delete(r.ids, rc.RunID)
+	}
 }
 
 // touchLocked wakes who waits for a change.
@@ -126,18 +123,24 @@ func (r *Registry) Snapshot(token string) (*proxy.RunContextData, bool) {
 
 // Unregister removes the run with this token, if there is one.
 func (r *Registry) Unregister(token string) {
+	if rc := r.drop(digestOf(token)); rc != nil {
+		rc.CancelRefresh()
+	}
+}
+
+// drop ends the life of a run and returns it, nil if there is none.
+func (r *Registry) drop(d digest) *RunContext {
 	r.mu.Lock()
-	v, ok := r.live.LoadAndDelete(digestOf(token))
+	defer r.mu.Unlock()
+	v, ok := r.live.LoadAndDelete(d)
 	if !ok {
-		r.mu.Unlock()
-		return
+		return nil
 	}
 	rc := v.(*RunContext) //nolint:errcheck,forcetypeassert // the map has nothing else
-	delete(r.ids, rc.RunID)
+	r.freeLocked(rc, d)
 	r.count--
 	r.touchLocked()
-	r.mu.Unlock()
-	rc.CancelRefresh()
+	return rc
 }
 
 // UpdateContainerID sets the container of the run with this token; it returns
@@ -168,32 +171,4 @@ func (r *Registry) List() []*RunContext {
 		return cmp.Or(a.RegisteredAt.Compare(b.RegisteredAt), cmp.Compare(a.RunID, b.RunID))
 	})
 	return runs
-}
-
-// reserve keeps the id of rc, and its token, from being taken while rc is being
-// stored. The caller calls put or release.
-func (r *Registry) reserve(rc *RunContext) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closing {
-		return ErrClosing
-	}
-	d := digestOf(rc.AuthToken)
-	if have, taken := r.ids[rc.RunID]; taken && have != d {
-		return fmt.Errorf("%w: %s is registered under another token; unregister it first, or choose another id", ErrRunExists, rc.RunID)
-	}
-	if old, ok := r.Lookup(rc.AuthToken); ok && old.RunID != rc.RunID {
-		return fmt.Errorf("%w: the token belongs to %s", ErrRunExists, old.RunID)
-	}
-	r.ids[rc.RunID] = d
-	return nil
-}
-
-// release gives back what reserve kept.
-func (r *Registry) release(rc *RunContext) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, live := r.Lookup(rc.AuthToken); !live {
-		delete(r.ids, rc.RunID)
-	}
 }

@@ -38,11 +38,15 @@ type RunContext struct {
 	lost     error  // why the rules of a restored run are not to be had; nil if they are
 	unopened []byte // those rules as they are on disk, nil if they are open
 
+	equipping sync.Mutex   // held while the credentials of the grants are found
+	equipped  atomic.Int64 // which refresh of the registry the grants have seen
+
 	snap atomic.Pointer[proxy.RunContextData] // what requests see; nil before the run is registered
 
 	mu            sync.RWMutex
 	granted       *layer               // guarded by mu; what the grants set
 	missing       []proxy.MissingGrant // guarded by mu; the grants without a credential
+	broken        error                // guarded by mu; why snap refuses every request, nil if it does not
 	awsHandler    http.Handler         // guarded by mu; nil for none
 	cancelRefresh context.CancelFunc   // guarded by mu; nil for none
 }
@@ -53,12 +57,6 @@ type CredentialEntry struct {
 	Value string `json:"value"` // secret
 	Grant string `json:"grant"` // where it comes from, for the log
 }
-
-// String implements [fmt.Stringer]; it leaves the secret out.
-func (e CredentialEntry) String() string { return e.Name + ": [secret]" }
-
-// GoString implements [fmt.GoStringer]; it leaves the secret out.
-func (e CredentialEntry) GoString() string { return e.String() }
 
 // ExtraHeaderEntry is a header that is merged into requests.
 type ExtraHeaderEntry struct {
@@ -73,12 +71,6 @@ type TokenSubstitutionEntry struct {
 	RealToken   string `json:"real_token"` // secret
 }
 
-// String implements [fmt.Stringer]; it leaves the secret out.
-func (e TokenSubstitutionEntry) String() string { return e.Placeholder + " -> [secret]" }
-
-// GoString implements [fmt.GoStringer]; it leaves the secret out.
-func (e TokenSubstitutionEntry) GoString() string { return e.String() }
-
 // NewRunContext returns a run with no rules, whose policy is permissive.
 func NewRunContext(runID string) *RunContext {
 	base := newLayer()
@@ -92,12 +84,6 @@ func NewRunContext(runID string) *RunContext {
 		RegisteredAt:         time.Now(),
 	}
 }
-
-// String implements [fmt.Stringer]; there is no secret in it.
-func (rc *RunContext) String() string { return "run " + rc.RunID }
-
-// GoString implements [fmt.GoStringer]; there is no secret in it.
-func (rc *RunContext) GoString() string { return rc.String() }
 
 // GetContainerID returns the id of the run's container, "" for none.
 func (rc *RunContext) GetContainerID() string {

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/moatd/moatd/pkg/internal/drain"
+	"github.com/moatd/moatd/pkg/internal/logging"
 )
 
 // Options configure a Server. The zero value of each field is useful.
@@ -32,6 +35,7 @@ type Server struct {
 	proxyPort atomic.Int64
 	turns     turns
 	hooks     hooks
+	conns     drain.Conns
 	own       ownListener // of Start and Stop
 	routing   routeParts
 }
@@ -58,6 +62,7 @@ func New(opts Options) *Server {
 		ReadHeaderTimeout: apiHeaderTimeout,
 		IdleTimeout:       apiIdleTimeout,
 		ConnContext:       withPeer,
+		ErrorLog:          logging.Std(opts.Log, logrus.WarnLevel),
 	}
 	return s
 }
@@ -69,18 +74,18 @@ func (s *Server) Registry() *Registry { return s.opts.Registry }
 // requests in flight end and returns nil. It can be called once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- s.http.Serve(ln) }()
+	go func() { ended <- s.http.Serve(s.conns.Track(ln)) }()
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
+	_ = ln.Close() // what it says comes from Accept too
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), apiDrainLimit)
 	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close() // cuts what did not end in time; there is no more to do about it
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+	s.conns.Arrive(ctx, func() { s.http.SetKeepAlivesEnabled(false) })
+	_ = s.http.Close() // cuts what did not end in time; there is no more to do about it
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
@@ -99,64 +104,4 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("POST /v1/reload", handle(lg, http.StatusNoContent, s.reload))
 	mux.Handle("POST /v1/shutdown", handle(lg, http.StatusOK, s.shutdown))
 	return mux
-}
-
-// capabilities is what this daemon can do beyond the first version of the API.
-var capabilities = []string{"grants", "reload", "run-state"}
-
-func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
-	h := HealthResponse{
-		PID:          pid(),
-		ProxyPort:    int(s.proxyPort.Load()),
-		RoutingPort:  int(s.routing.port.Load()),
-		RunCount:     s.opts.Registry.Count(),
-		StartedAt:    s.started.Format(time.RFC3339),
-		Commit:       BuildCommit,
-		Version:      s.opts.Version,
-		API:          1,
-		Capabilities: capabilities,
-		Degraded:     len(s.opts.Registry.Degraded()),
-	}
-	if s.opts.Problems != nil {
-		h.Problems = s.opts.Problems()
-	}
-	return h, nil
-}
-
-func (s *Server) list(*http.Request, empty) ([]RunInfo, error) {
-	runs := make([]RunInfo, 0, s.opts.Registry.Count())
-	for _, rc := range s.opts.Registry.List() {
-		missing := rc.degraded()
-		info := RunInfo{
-			RunID:        rc.RunID,
-			ContainerID:  rc.GetContainerID(),
-			RegisteredAt: rc.RegisteredAt.Format(time.RFC3339),
-			State:        StateReady,
-			Reason:       reasons(missing),
-			Grants:       rc.Grants,
-		}
-		if len(missing) > 0 {
-			info.State = StateDegraded
-		}
-		runs = append(runs, info)
-	}
-	return runs, nil
-}
-
-func (s *Server) reload(r *http.Request, _ empty) (empty, error) {
-	if s.opts.Reload != nil {
-		return empty{}, s.opts.Reload(r.Context())
-	}
-	s.opts.Registry.Refresh(r.Context())
-	return empty{}, nil
-}
-
-// stopping is the answer to a shutdown that has begun.
-type stopping struct {
-	Status string `json:"status"`
-}
-
-func (s *Server) shutdown(*http.Request, empty) (stopping, error) {
-	s.hooks.call(&s.hooks.shutdown)
-	return stopping{"shutting down"}, nil
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"encoding/hex"
 	"maps"
+	"slices"
 
 	"github.com/moatd/moatd/pkg/proxy"
 )
@@ -49,16 +50,9 @@ func (rc *RunContext) check() error {
 	return err
 }
 
-// degraded returns the grants of the run that have no credential.
-func (rc *RunContext) degraded() []proxy.MissingGrant {
-	rc.mu.RLock()
-	defer rc.mu.RUnlock()
-	return rc.missing
-}
-
 func (rc *RunContext) compileLocked() *proxy.RunContextData {
 	data, err := proxy.NewRunContextData(rc.specLocked())
-	if err != nil {
+	if rc.broken = err; err != nil {
 		return proxy.Refusing(rc.RunID, err)
 	}
 	return data
@@ -88,20 +82,27 @@ func (rc *RunContext) mergedLocked() *layer {
 // add puts m over l: its credential and substitution for a host replace those
 // of l, its headers join them.
 func (l *layer) add(m *layer) {
-	for k, v := range m.credentials {
-		l.credentials[key(k)] = v
+	replace(l.credentials, m.credentials)
+	replace(l.substitutions, m.substitutions)
+	join(l.extra, m.extra)
+	join(l.remove, m.remove)
+	join(l.transformers, m.transformers)
+}
+
+// replace and join go by the sorted keys: two spellings of one host must not
+// make a rule of today and another one of tomorrow.
+func replace[V any](into, from map[string]V) {
+	for _, k := range slices.Sorted(maps.Keys(from)) {
+		c := key(k)
+		if _, better := from[c]; c == k || !better {
+			into[c] = from[k]
+		}
 	}
-	for k, v := range m.substitutions {
-		l.substitutions[key(k)] = v
-	}
-	for k, v := range m.extra {
-		l.extra[key(k)] = append(l.extra[key(k)], v...)
-	}
-	for k, v := range m.remove {
-		l.remove[key(k)] = append(l.remove[key(k)], v...)
-	}
-	for k, v := range m.transformers {
-		l.transformers[key(k)] = append(l.transformers[key(k)], v...)
+}
+
+func join[V any](into, from map[string][]V) {
+	for _, k := range slices.Sorted(maps.Keys(from)) {
+		into[key(k)] = append(into[key(k)], from[k]...)
 	}
 }
 

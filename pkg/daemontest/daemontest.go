@@ -6,6 +6,8 @@ package daemontest
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
@@ -15,9 +17,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"crypto/tls"
-	"crypto/x509"
 
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/credential"
@@ -43,7 +42,7 @@ type Daemon struct {
 // test to prepare.
 func New(tb testing.TB) *Daemon {
 	tb.Helper()
-	home, err := os.MkdirTemp("", "moat") // shorter than tb.TempDir: a socket's path has 103 bytes
+	home, err := os.MkdirTemp("", "moat") //nolint:usetesting // tb.TempDir is too long for a socket, of 103 bytes
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -64,7 +63,7 @@ func Start(tb testing.TB) *Daemon {
 // Start starts the daemon and waits until it is ready.
 func (d *Daemon) Start() {
 	d.tb.Helper()
-	ctx, stop := context.WithCancel(context.Background()) //nolint:usetesting // it lives until Stop, in clean-up too
+	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan moatd.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- moatd.Serve(ctx, moatd.Options{
@@ -204,7 +203,7 @@ func (d *Daemon) Origin(h http.Handler) string {
 	if err != nil && !os.IsNotExist(err) {
 		d.tb.Fatal(err)
 	}
-	if err := os.WriteFile(d.Settings.UpstreamCA, append(have, cert...), 0o600); err != nil {
+	if err := os.WriteFile(d.Settings.UpstreamCA, append(have, cert...), 0o600); err != nil { //nolint:gosec // a file of the test's own
 		d.tb.Fatal(err)
 	}
 	_, port, _ := bytes.Cut([]byte(srv.Listener.Addr().String()), []byte(":"))

@@ -34,7 +34,7 @@ func TestADamagedDatabaseIsKeptAndSaidAndSurvived(t *testing.T) {
 					t.Fatal(err)
 				}
 				damaged := tt.damage(data)
-				if err := os.WriteFile(path, damaged, 0o600); err != nil {
+				if err = os.WriteFile(path, damaged, 0o600); err != nil {
 					t.Fatal(err)
 				}
 				if backup == "without one" {

@@ -26,7 +26,7 @@ type ledger struct {
 func (l *ledger) work(ctx context.Context, c *daemon.Client, name string, acks chan<- struct{}) {
 	for i := 0; ctx.Err() == nil; i++ {
 		id := fmt.Sprintf("%s-%d", name, i)
-		res, err := c.RegisterRun(context.Background(), daemon.RegisterRequest{RunID: id})
+		res, err := c.RegisterRun(context.WithoutCancel(ctx), daemon.RegisterRequest{RunID: id})
 		if err != nil {
 			l.unsure[id] = true
 			continue
@@ -37,7 +37,7 @@ func (l *ledger) work(ctx context.Context, c *daemon.Client, name string, acks c
 			continue // every other run stays
 		}
 		delete(l.present, id)
-		if err := c.UnregisterRun(context.Background(), res.AuthToken); err != nil && !errors.Is(err, daemon.ErrRunNotFound) {
+		if err := c.UnregisterRun(context.WithoutCancel(ctx), res.AuthToken); err != nil && !errors.Is(err, daemon.ErrRunNotFound) {
 			l.unsure[id] = true
 			continue
 		}

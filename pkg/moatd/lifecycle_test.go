@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,8 +34,8 @@ func newManager(t *testing.T, dir string) *manager {
 	return &manager{conn, t}
 }
 
-// await returns the first message that has all the words.
-func (m *manager) await(words ...string) string {
+// await waits for a message that has all the words.
+func (m *manager) await(words ...string) {
 	m.t.Helper()
 	buf := make([]byte, 4096)
 	for {
@@ -46,7 +48,7 @@ func (m *manager) await(words ...string) string {
 			missing = missing || !strings.Contains(msg, w)
 		}
 		if !missing {
-			return msg
+			return
 		}
 	}
 }
@@ -66,6 +68,10 @@ func TestTheServiceManagerIsToldHowItGoes(t *testing.T) {
 	}
 	m.await("STATUS=serving 1 runs")
 	m.await("WATCHDOG=1")
+	path := filepath.Join(p.home, "config.yaml")
+	if err := os.WriteFile(path, []byte("idle_exit: 7m\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p.cmd.Process.Signal(syscall.SIGHUP)
 	m.await("RELOADING=1", "MONOTONIC_USEC=")
 	m.await("READY=1", "STATUS=serving 1 runs")
@@ -73,6 +79,9 @@ func TestTheServiceManagerIsToldHowItGoes(t *testing.T) {
 	m.await("STOPPING=1", "STATUS=draining")
 	if code := p.wait(); code != 0 {
 		t.Errorf("exit code %d, want 0:\n%s", code, p.output())
+	}
+	if !strings.Contains(p.output(), "the settings have changed") {
+		t.Errorf("the log does not say that the settings have changed:\n%s", p.output())
 	}
 }
 
@@ -99,15 +108,15 @@ func TestAConnectionBetweenTwoDaemonsWaits(t *testing.T) {
 			fmt.Fprintf(conn, "GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n")
 			health := make(chan error, 1)
 			go func() {
-				_, err := daemon.NewClient(p.sock).Health(context.Background())
-				health <- err
+				_, failed := daemon.NewClient(p.sock).Health(context.Background())
+				health <- failed
 			}()
 			p.start()
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil || res.StatusCode != http.StatusProxyAuthRequired {
 				t.Errorf("the waiting request got %v, %v, want 407", res, err)
 			}
-			if err := <-health; err != nil {
+			if err = <-health; err != nil {
 				t.Errorf("the waiting call of the API: %v", err)
 			}
 			p.end()
@@ -140,6 +149,7 @@ func TestStoppingLetsARequestInFlightEnd(t *testing.T) {
 		case <-stopped:
 			t.Fatal("the daemon has stopped with a request in flight")
 		default:
+			runtime.Gosched()
 		}
 	}
 	close(release)
@@ -197,4 +207,29 @@ func TestATakenPortLeavesTheAPI(t *testing.T) {
 		t.Errorf("Health = %+v, %v, want the taken port as a problem", h, err)
 	}
 	p.end()
+}
+
+// A client of the API that was accepted gets its answer, although the daemon
+// was told to end before it had asked.
+func TestAnAcceptedCallOfTheAPIIsAnswered(t *testing.T) {
+	d := daemontest.Start(t)
+	conn, err := net.Dial("unix", d.Settings.APISocket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err = d.Client.Health(t.Context()); err != nil { // accepted after ours, which is accepted then too
+		t.Fatal(err)
+	}
+	stopped := make(chan struct{})
+	go func() { d.Stop(); close(stopped) }()
+	for !strings.Contains(d.Log(), "moatd is stopping") {
+		runtime.Gosched()
+	}
+	fmt.Fprint(conn, "GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("the call got %v, %v, want 200", res, err)
+	}
+	<-stopped
 }

@@ -106,7 +106,8 @@ func (p Process) options(args []string) (Options, error) {
 	if err != nil {
 		return Options{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return Options{Settings: settings, Version: p.Version, Stderr: p.Stderr}, nil
+	reread := func() (config.Settings, error) { return p.settings(*home, set) }
+	return Options{Settings: settings, Version: p.Version, Stderr: p.Stderr, Reread: reread}, nil
 }
 
 func (p Process) settings(home string, set map[string]string) (config.Settings, error) {

@@ -49,6 +49,8 @@ type Options struct {
 	// Hangup asks to read providers and credentials anew, as SIGHUP does; nil
 	// means never.
 	Hangup <-chan os.Signal
+	// Reread reads the settings as they are now; nil means that they stay.
+	Reread func() (config.Settings, error)
 	// Stderr gets the log, unless it goes to the journal; required.
 	Stderr io.Writer
 	// Ready is called once the daemon answers; nil for nothing.

@@ -93,6 +93,13 @@ func (d *parts) openStore(context.Context) error {
 	if recovery.Damage != "" {
 		d.problem(logging.MessageIDDatabaseQuarantined, recovery.String())
 	}
+	starts, err := st.CountBoot()
+	if err != nil {
+		return err
+	}
+	if starts > 1 {
+		d.log.WithField("starts", starts).Warn("the last daemon did not end in order")
+	}
 	return nil
 }
 
@@ -164,7 +171,7 @@ func (d *parts) restore(ctx context.Context) error {
 		Version:   d.opts.Version,
 		Log:       d.log,
 		Problems:  d.known,
-		Reload:    d.reload,
+		Reload:    func(ctx context.Context) error { d.reload(ctx); return nil },
 	})
 	return errors.Join(d.makeProxy(), d.restoreRoutes(runsKept))
 }
@@ -220,5 +227,5 @@ func (d *parts) close() error {
 	if d.store == nil {
 		return nil
 	}
-	return errors.Join(d.store.Backup(), d.store.Close())
+	return errors.Join(d.store.ResetBoots(), d.store.Backup(), d.store.Close())
 }

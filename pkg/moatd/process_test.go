@@ -36,7 +36,7 @@ type process struct {
 
 func newProcess(t *testing.T) *process {
 	t.Helper()
-	home, err := os.MkdirTemp("", "moat")
+	home, err := os.MkdirTemp("", "moat") //nolint:usetesting // t.TempDir is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func (p *process) handOver() (proxyAddr string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if err := os.Chmod(p.sock, 0o600); err != nil {
+	if err = os.Chmod(p.sock, 0o600); err != nil {
 		p.t.Fatal(err)
 	}
 	proxy, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -145,10 +145,13 @@ func (p *process) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// end ends the daemon as a service manager does and returns its exit code.
-func (p *process) end() int {
+// end ends the daemon as a service manager does.
+func (p *process) end() {
+	p.t.Helper()
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	return p.wait()
+	if code := p.wait(); code != 0 {
+		p.t.Errorf("exit code %d after SIGTERM, want 0:\n%s", code, p.output())
+	}
 }
 
 // runs returns the ids of the runs that the daemon has.

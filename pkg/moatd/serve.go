@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/grants"
 	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/tasks"
-
-	"github.com/moatd/moatd/pkg/config"
 )
 
 // Serve runs a daemon until ctx ends, a client asks it to end, or it has had no
@@ -29,7 +28,7 @@ func Serve(ctx context.Context, opts Options) error {
 		d.log.Info("no runs: ending until the next connection")
 		err = nil
 	}
-	return errors.Join(err, d.close())
+	return errors.Join(err, d.opts.Notify.Status("ended; the next connection starts it again"), d.close())
 }
 
 // tasks are the parts that run together. When one ends, all do, each in its own
@@ -65,11 +64,7 @@ func (d *parts) tasks() []tasks.Task {
 // watch gives live runs what is granted or revoked, and mends degraded ones.
 func (d *parts) watch(ctx context.Context) error {
 	home := d.opts.Settings.Home
-	return grants.Watch(ctx, []string{config.CredentialsDir(home), config.ProvidersDir(home)}, func() {
-		if err := d.reload(ctx); err != nil {
-			d.log.WithError(err).Warn("reading the credentials anew")
-		}
-	})
+	return grants.Watch(ctx, []string{config.CredentialsDir(home), config.ProvidersDir(home)}, func() { d.reload(ctx) })
 }
 
 // hangup reloads at each SIGHUP.
@@ -77,7 +72,9 @@ func (d *parts) hangup(ctx context.Context) error {
 	for {
 		select {
 		case <-d.opts.Hangup:
-			err := errors.Join(d.opts.Notify.Reloading(), d.reload(ctx), d.opts.Notify.Ready(d.status()))
+			err := errors.Join(d.opts.Notify.Reloading(), d.reread())
+			d.reload(ctx)
+			err = errors.Join(err, d.opts.Notify.Ready(d.status()))
 			if err != nil {
 				d.log.WithError(err).Warn("reload")
 				continue
@@ -89,16 +86,29 @@ func (d *parts) hangup(ctx context.Context) error {
 	}
 }
 
+// reread says what became of the settings since the start. They count from the
+// next one, which costs running agents nothing.
+func (d *parts) reread() error {
+	if d.opts.Reread == nil {
+		return nil
+	}
+	now, err := d.opts.Reread()
+	if err != nil {
+		return fmt.Errorf("the settings would not do for a start: %w", err)
+	}
+	if now != d.opts.Settings {
+		d.log.Info("the settings have changed; they count from the next start: systemctl --user restart moatd")
+	}
+	return nil
+}
+
 // reload reads providers and credentials anew and gives them to the live runs.
-// It says so if config.yaml holds what only a restart brings into force.
-func (d *parts) reload(ctx context.Context) error {
-	err := d.resolver.Reload()
+func (d *parts) reload(ctx context.Context) {
+	if err := d.resolver.Reload(); err != nil { // its providers are out of use, and health says so too
+		d.log.WithError(err).Warn("reading the providers")
+	}
 	if degraded := d.registry.Refresh(ctx); degraded > 0 {
 		d.log.WithField("runs", degraded).WithField(logging.FieldMessageID, logging.MessageIDRunDegraded).
 			Warn("runs lack a credential; moat ls says which")
 	}
-	if err != nil {
-		return fmt.Errorf("read the providers: %w", err)
-	}
-	return nil
 }

@@ -221,3 +221,18 @@ func forms(s string) []string {
 	}
 	return append(all, escapes(s)...)
 }
+
+func TestABrokenProviderDoesNotStandInTheWayOfAGrant(t *testing.T) {
+	d, origin := demo(t)
+	d.Grant("demo", "first-secret")
+	d.Start()
+	c := d.HTTPClient(d.Register(demoRun(origin)))
+	d.Provider("broken", "name: [")
+	d.Grant("demo", "second-secret") // fails the test if the daemon does not take it
+	if _, body, _ := get(t, c, "https://"+origin+"/"); body != "Bearer second-secret" {
+		t.Errorf("the origin saw %q, want the new secret", body)
+	}
+	if h, err := d.Client.Health(t.Context()); err != nil || len(h.Problems) != 1 || !strings.Contains(h.Problems[0], "broken.yaml") {
+		t.Errorf("Health = %+v, %v, want the broken provider as a problem", h, err)
+	}
+}

@@ -90,8 +90,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 		return
 	}
 	ex := newExchange(run, r)
-	p.exchanges.add(ex)
-	defer p.exchanges.remove(ex)
+	p.exchanges.Add(ex)
+	defer p.exchanges.Remove(ex)
 	defer ex.log(p.opts.Log)
 	head, err := headOf(r, t)
 	ex.head = head

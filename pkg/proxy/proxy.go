@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/moatd/moatd/pkg/internal/drain"
 	"github.com/moatd/moatd/pkg/internal/mitm"
 )
 
@@ -42,8 +43,8 @@ type Proxy struct {
 	forward *httputil.ReverseProxy
 
 	upstream  pools
-	conns     conns
-	exchanges set[*exchange] // the requests under way
+	conns     drain.Conns
+	exchanges drain.Set[*exchange] // the requests under way
 }
 
 const (

@@ -12,8 +12,7 @@ const (
 	// arrivalGrace is how long a client that was accepted may take to send its
 	// CONNECT, and the request in its tunnel, once Serve is to end. From the
 	// Shutdown of a server on, net/http drops what it reads.
-	arrivalGrace   = 5 * time.Second
-	closeIdleEvery = 50 * time.Millisecond
+	arrivalGrace = 5 * time.Second
 	// cutGrace is how long a request whose connection was cut may take to end.
 	cutGrace = time.Second
 )
@@ -27,7 +26,7 @@ func (p *Proxy) Serve(ctx context.Context, listeners ...net.Listener) error {
 	defer end()
 	loops := []func() error{p.tunnels.Serve}
 	for _, ln := range listeners {
-		loops = append(loops, func() error { return p.plain.Serve(p.conns.track(ln)) })
+		loops = append(loops, func() error { return p.plain.Serve(p.conns.Track(ln)) })
 	}
 	wait := start(ctx, end, loops...)
 	<-ctx.Done()
@@ -63,32 +62,22 @@ func start(ctx context.Context, end func(), loops ...func() error) (wait func() 
 func (p *Proxy) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, p.opts.DrainLimit)
 	defer cancel()
-	p.arrive(limited)
+	arriving, cancel := context.WithTimeout(limited, arrivalGrace)
+	defer cancel()
+	p.conns.Arrive(arriving, func() {
+		p.tunnels.CloseIdle()
+		p.plain.SetKeepAlivesEnabled(false)
+	})
 	_ = p.plain.Shutdown(limited) // an error means that the limit is reached;
 	_ = p.tunnels.Shutdown(limited)
-	if !p.conns.open.wait(limited) { // what is left then is cut
-		p.opts.Log.WithField("cut", p.conns.cut()).Warn("drain limit reached: connections cut")
+	if !p.conns.Wait(limited) { // what is left then is cut
+		p.opts.Log.WithField("cut", p.conns.Cut()).Warn("drain limit reached: connections cut")
 	}
 	graced, cancel := context.WithTimeout(ctx, cutGrace)
 	defer cancel()
-	p.exchanges.wait(graced) // for their lines in the log
+	p.exchanges.Wait(graced) // for their lines in the log
 	p.upstream.closeIdle()
 }
 
-// arrive serves each connection once more, until there is none or they have had
-// their time. net/http overlooks those that become idle just now, so they are
-// looked for again and again.
-func (p *Proxy) arrive(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, arrivalGrace)
-	defer cancel()
-	for none := false; !none && ctx.Err() == nil; {
-		p.tunnels.CloseIdle()
-		p.plain.SetKeepAlivesEnabled(false)
-		pause, cancel := context.WithTimeout(ctx, closeIdleEvery)
-		none = p.conns.open.wait(pause)
-		cancel()
-	}
-}
-
 // Open returns how many connections of clients are open.
-func (p *Proxy) Open() int { return p.conns.open.len() }
+func (p *Proxy) Open() int { return p.conns.Len() }

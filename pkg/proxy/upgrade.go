@@ -2,10 +2,11 @@ package proxy
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"net"
 	"net/http"
+
+	"github.com/moatd/moatd/pkg/internal/drain"
 )
 
 // duplex prepares w for an answer that begins while the request is still on
@@ -46,13 +47,4 @@ type earlyConn struct {
 func (c *earlyConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // CloseWrite passes on that the upstream has nothing more to say.
-func (c *earlyConn) CloseWrite() error { return closeWrite(c.Conn) }
-
-// closeWrite ends what conn sends, if it can do so without ending what it receives.
-func closeWrite(conn net.Conn) error {
-	half, ok := conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
-}
+func (c *earlyConn) CloseWrite() error { return drain.CloseWrite(c.Conn) }

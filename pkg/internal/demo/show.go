@@ -32,7 +32,7 @@ func show(ctx context.Context) (err error) {
 		return err
 	}
 	step("moatd serve, in a temporary home")
-	if err := w.start(ctx); err != nil {
+	if err = w.start(ctx); err != nil {
 		return err
 	}
 	step("moat grant demo, the secret on standard input")
@@ -81,7 +81,7 @@ func (w *world) runAgent(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := run.Start(); err != nil {
+	if err = run.Start(); err != nil {
 		return "", err
 	}
 	agent, err := w.follow(ctx, bufio.NewReader(out), next)

@@ -33,11 +33,12 @@ func newWorld(ctx context.Context) (*world, error) {
 		return nil, err
 	}
 	w := &world{dir: dir, home: filepath.Join(dir, "home"), bin: filepath.Join(dir, "bin"), said: new(bytes.Buffer)}
-	if err := os.MkdirAll(filepath.Join(w.home, "providers"), 0o700); err != nil {
+	if err = os.MkdirAll(filepath.Join(w.home, "providers"), 0o700); err != nil {
 		return w, err
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", w.bin+string(filepath.Separator), "./cmd/...")
-	if out, err := build.CombinedOutput(); err != nil {
+	out, err := build.CombinedOutput()
+	if err != nil {
 		return w, fmt.Errorf("build: %w\n%s", err, out)
 	}
 	if w.origin, err = startOrigin(); err != nil {

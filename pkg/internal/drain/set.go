@@ -1,19 +1,20 @@
-package proxy
+package drain
 
 import (
 	"context"
 	"sync"
 )
 
-// A set knows what is under way. The zero value is empty; it is safe for
+// A Set knows what is under way. The zero value is empty; it is safe for
 // concurrent use.
-type set[T comparable] struct {
+type Set[T comparable] struct {
 	mu      sync.Mutex
 	members map[T]struct{} // guarded by mu
 	empty   chan struct{}  // guarded by mu; closed when the last is gone, nil unless awaited
 }
 
-func (s *set[T]) add(member T) {
+// Add puts member into the set; it may be there already.
+func (s *Set[T]) Add(member T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.members == nil {
@@ -22,8 +23,8 @@ func (s *set[T]) add(member T) {
 	s.members[member] = struct{}{}
 }
 
-// remove takes member out; it need not be in the set.
-func (s *set[T]) remove(member T) {
+// Remove takes member out; it need not be in the set.
+func (s *Set[T]) Remove(member T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.members, member)
@@ -33,14 +34,15 @@ func (s *set[T]) remove(member T) {
 	}
 }
 
-func (s *set[T]) len() int {
+// Len returns the number of members.
+func (s *Set[T]) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.members)
 }
 
-// all returns the members of this moment, in no order.
-func (s *set[T]) all() []T {
+// All returns the members of this moment, in no order.
+func (s *Set[T]) All() []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	members := make([]T, 0, len(s.members))
@@ -50,19 +52,19 @@ func (s *set[T]) all() []T {
 	return members
 }
 
-// wait waits until the set is empty and reports whether it is before ctx ends.
-func (s *set[T]) wait(ctx context.Context) bool {
+// Wait waits until the set is empty and reports whether it is before ctx ends.
+func (s *Set[T]) Wait(ctx context.Context) bool {
 	empty := s.emptied()
 	select {
 	case <-empty:
 		return true
 	case <-ctx.Done():
-		return s.len() == 0
+		return s.Len() == 0
 	}
 }
 
 // emptied returns a channel that is closed once the set is empty.
-func (s *set[T]) emptied() <-chan struct{} {
+func (s *Set[T]) emptied() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.members) == 0 {

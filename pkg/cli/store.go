@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/internal/grants"
+	"github.com/moatd/moatd/pkg/internal/providers"
+)
+
+// provider returns the provider of a grant that a command was given.
+func (a *app) provider(command, name string) (*providers.Provider, error) {
+	kind, _, err := credential.ParseGrant(name)
+	if err != nil {
+		return nil, usageError{err, "moat " + command}
+	}
+	set, err := providers.Load(config.ProvidersDir(a.settings.Home))
+	if set == nil {
+		return nil, err
+	}
+	if err := set.Broken(kind); err != nil {
+		return nil, err
+	}
+	p, ok := set.Get(kind)
+	if !ok {
+		return nil, hinted{
+			fmt.Errorf("%w %q", grants.ErrUnknownProvider, kind),
+			fmt.Sprintf("there are %s; %s/%s.yaml can describe another", strings.Join(set.Names(), ", "),
+				config.ProvidersDir(a.settings.Home), kind),
+		}
+	}
+	return p, nil
+}
+
+// secrets opens the credential store.
+func (a *app) secrets() (*credential.FileStore, error) {
+	home := a.settings.Home
+	if err := config.MakeHome(home); err != nil {
+		return nil, err
+	}
+	key, _, err := credential.LoadOrCreateKey(config.KeyFile(home))
+	if err != nil {
+		return nil, err
+	}
+	return credential.OpenFileStore(config.CredentialsDir(home), key)
+}
+
+// tellDaemon makes a daemon that runs take the credentials as they are now, and
+// reports whether there is one. It starts none: one that starts later reads
+// them anyway.
+func (a *app) tellDaemon(ctx context.Context) (bool, error) {
+	last, err := daemon.ReadLockFile(a.settings.Home)
+	if err != nil || !last.IsAlive() {
+		return false, err
+	}
+	err = daemon.NewClient(last.SockPath).Reload(ctx)
+	if err != nil && !errors.Is(err, daemon.ErrUnsupported) {
+		return false, hinted{
+			fmt.Errorf("the change is stored, but the daemon has not taken it: %w", err),
+			"systemctl --user reload moatd",
+		}
+	}
+	return err == nil, nil
+}

@@ -1,0 +1,68 @@
+package daemon
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// capabilities is what this daemon can do beyond the first version of the API.
+var capabilities = []string{"grants", "reload", "run-state"}
+
+func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
+	h := HealthResponse{
+		PID:          pid(),
+		ProxyPort:    int(s.proxyPort.Load()),
+		RoutingPort:  int(s.routing.port.Load()),
+		RunCount:     s.opts.Registry.Count(),
+		StartedAt:    s.started.Format(time.RFC3339),
+		Commit:       BuildCommit,
+		Version:      s.opts.Version,
+		API:          1,
+		Capabilities: capabilities,
+		Degraded:     len(s.opts.Registry.Degraded()),
+	}
+	if s.opts.Problems != nil {
+		h.Problems = s.opts.Problems()
+	}
+	return h, nil
+}
+
+func (s *Server) list(*http.Request, empty) ([]RunInfo, error) {
+	runs := make([]RunInfo, 0, s.opts.Registry.Count())
+	for _, rc := range s.opts.Registry.List() {
+		missing := rc.degraded()
+		info := RunInfo{
+			RunID:        rc.RunID,
+			ContainerID:  rc.GetContainerID(),
+			RegisteredAt: rc.RegisteredAt.Format(time.RFC3339),
+			State:        StateReady,
+			Reason:       reasons(missing),
+			Grants:       rc.Grants,
+		}
+		if len(missing) > 0 {
+			info.State = StateDegraded
+		}
+		runs = append(runs, info)
+	}
+	return runs, nil
+}
+
+func (s *Server) reload(r *http.Request, _ empty) (empty, error) {
+	ctx := context.WithoutCancel(r.Context()) // it is of use to the runs, whether or not the client waits
+	if s.opts.Reload != nil {
+		return empty{}, s.opts.Reload(ctx)
+	}
+	s.opts.Registry.Refresh(ctx)
+	return empty{}, nil
+}
+
+// stopping is the answer to a shutdown that has begun.
+type stopping struct {
+	Status string `json:"status"`
+}
+
+func (s *Server) shutdown(*http.Request, empty) (stopping, error) {
+	s.hooks.call(&s.hooks.shutdown)
+	return stopping{"shutting down"}, nil
+}
