@@ -188,8 +188,10 @@ func TestRoutesOnTheWire(t *testing.T) {
 		{"remove", "DELETE", "/v1/routes/a", ``, `204 `},
 		{"list of none", "GET", "/v1/routes", ``, `200 []`},
 		{"no JSON", "POST", "/v1/routes/a", `{`, `400 {"error":"bad request: the body is no JSON that fits: unexpected EOF","code":"bad_request"}`},
-		{"no run", "POST", "/v1/routes/a", `{"services":{"web":"h:1"},"run_id":"r"}`,
-			`404 {"error":"run not found: routes go with a run that is registered, and \"r\" is not","code":"run_not_found"}`},
+		{
+			"no run", "POST", "/v1/routes/a", `{"services":{"web":"h:1"},"run_id":"r"}`,
+			`404 {"error":"run not found: routes go with a run that is registered, and \"r\" is not","code":"run_not_found"}`,
+		},
 	} {
 		req, _ := http.NewRequest(tt.method, "http://moatd"+tt.path, strings.NewReader(tt.body))
 		res, err := c.Do(req)
