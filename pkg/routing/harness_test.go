@@ -275,4 +275,7 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-func tempFile(tb testing.TB) string { return filepath.Join(tb.TempDir(), "moatd.db") }
+func tempFile(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "moatd.db")
+}

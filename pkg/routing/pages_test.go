@@ -18,8 +18,8 @@ import (
 var update = flag.Bool("update", false, "write the golden pages anew")
 
 // page asks the router, without a connection, and returns the answer as text.
-func (rt *Router) page(t testing.TB, host, path, accept string) string {
-	t.Helper()
+func (rt *Router) page(tb testing.TB, host, path, accept string) string {
+	tb.Helper()
 	r := httptest.NewRequest("GET", path, nil)
 	r.Host = host
 	r.Header.Set("Accept", accept)
