@@ -14,11 +14,12 @@ import (
 
 // echo is a service that sends WebSocket messages back, in capitals. It checks,
 // as frameworks do, that Origin and Host agree.
-func echo(t testing.TB) http.HandlerFunc {
+func echo(tb testing.TB) http.HandlerFunc {
+	tb.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
 		if err != nil {
-			t.Logf("accept: %v", err)
+			tb.Logf("accept: %v", err)
 			return
 		}
 		defer conn.CloseNow()
