@@ -60,11 +60,12 @@ install: build ## install into PREFIX (~/.local) and enable the sockets of syste
 	  sed 's|/usr/bin/moatd|$(PREFIX)/bin/moatd|' $$unit > $(UNITS)/$$(basename $$unit); done
 	systemctl --user daemon-reload
 	systemctl --user enable --now moatd.socket moatd-proxy.socket
+	-systemctl --user enable --now moatd-routing.socket # its port may be taken, which costs only the names of agents
 
 .PHONY: uninstall
 uninstall: ## undo install; the state in ~/.moat stays
-	-systemctl --user disable --now moatd.socket moatd-proxy.socket moatd.service
-	rm -f $(UNITS)/moatd.service $(UNITS)/moatd.socket $(UNITS)/moatd-proxy.socket $(PREFIX)/bin/moat $(PREFIX)/bin/moatd
+	-systemctl --user disable --now moatd.socket moatd-proxy.socket moatd-routing.socket moatd.service
+	rm -f $(UNITS)/moatd.service $(UNITS)/moatd.socket $(UNITS)/moatd-proxy.socket $(UNITS)/moatd-routing.socket $(PREFIX)/bin/moat $(PREFIX)/bin/moatd
 	-systemctl --user daemon-reload
 
 .PHONY: clean

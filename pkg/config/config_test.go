@@ -31,6 +31,19 @@ func TestApplyTakesTheFirstSourceThatHasAValue(t *testing.T) {
 	}
 }
 
+func TestRoutingAddr(t *testing.T) {
+	for _, tt := range []struct{ name, value, want string }{
+		{"an address", "127.0.0.1:8088", "127.0.0.1:8088"},
+		{"port 0, to pick one", "[::1]:0", "[::1]:0"},
+		{"off, to serve none", "off", ""},
+	} {
+		got, err := Apply(Defaults("/h", ""), Flags(map[string]string{"routing-addr": tt.value}))
+		if err != nil || got.RoutingAddr != tt.want {
+			t.Errorf("%s: --routing-addr %s = %q, %v, want %q", tt.name, tt.value, got.RoutingAddr, err, tt.want)
+		}
+	}
+}
+
 func TestApplyNamesEachBadValue(t *testing.T) {
 	for _, tt := range []struct {
 		name, key, value, want string
@@ -39,6 +52,7 @@ func TestApplyNamesEachBadValue(t *testing.T) {
 		{"a negative duration", "drain-limit", "-1s", `--drain-limit: "-1s" is no duration`},
 		{"a host name where an address must stand", "proxy-addr", "localhost:1", `--proxy-addr: "localhost:1" is no address`},
 		{"a port beyond 65535", "proxy-addr", "127.0.0.1:70000", "is no address"},
+		{"a host name for the routes", "routing-addr", "localhost:1", `--routing-addr: "localhost:1" is no address`},
 		{"a relative path", "api-socket", "run/sock", "is no absolute path"},
 		{"an unknown log format", "log-format", "xml", "is no log format"},
 		{"an unknown place to refuse", "refuse-at", "dns", `--refuse-at: write "request" or "connect"`},

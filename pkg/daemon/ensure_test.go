@@ -101,12 +101,19 @@ func racers(t *testing.T, dir string, n int) map[string]int {
 // a moment after they first answer.
 func logWith(t *testing.T, dir string, n int) []byte {
 	t.Helper()
-	for {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.After(10 * time.Second); ; {
 		log, err := os.ReadFile(filepath.Join(dir, "moatd.log"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Count(log, []byte("moatd is ready")) >= n || !pause(t.Context(), ensurePoll) {
+		if bytes.Count(log, []byte("moatd is ready")) >= n {
+			return log
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
 			return log
 		}
 	}

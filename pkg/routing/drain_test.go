@@ -73,8 +73,8 @@ func TestDrainLetsAnAnswerInFlightEnd(t *testing.T) {
 func TestDrainClosesWhatIsIdleAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.service("a", "web", says("hello"))
-	w.ask("GET", "http://a.localhost/")
-	w.ask("GET", "https://a.localhost/")
+	w.get("http://a.localhost/")
+	w.get("https://a.localhost/")
 	start := time.Now()
 	w.drain()()
 	if took := time.Since(start); took > atOnce {

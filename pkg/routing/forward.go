@@ -61,6 +61,7 @@ func (rt *Router) newProxy() *httputil.ReverseProxy {
 		Rewrite:       rewrite,
 		Transport:     rt.transport,
 		FlushInterval: -1, // each event goes out as it comes
+		BufferPool:    new(buffers),
 		ErrorHandler:  rt.failed,
 		ErrorLog:      log.New(io.Discard, "", 0), // a client or a service that went away in the middle
 	}

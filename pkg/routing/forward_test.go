@@ -34,7 +34,7 @@ func TestARequestReachesTheServiceOfItsHost(t *testing.T) {
 		{"over TLS, the default service", "https://other.localhost/", "the db of other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := w.ask("GET", tt.url); got.StatusCode != 200 || got.body != tt.want {
+			if got := w.get(tt.url); got.StatusCode != 200 || got.body != tt.want {
 				t.Errorf("GET %s = %s %q, want 200 %q", tt.url, got.Status, got.body, tt.want)
 			}
 		})
@@ -66,7 +66,8 @@ func TestWhatTheServiceSees(t *testing.T) {
 			[]string{
 				"X-Forwarded-For", "1.2.3.4", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "https", "X-Forwarded-Port", "1",
 				"X-Forwarded-Prefix", "/admin", "X-Real-Ip", "1.2.3.4", "Forwarded", "for=1.2.3.4",
-			}, "a.localhost",
+			},
+			"a.localhost",
 			[]string{
 				"X-Forwarded-For", "127.0.0.1", "X-Forwarded-Host", "a.localhost", "X-Forwarded-Proto", "http", "X-Forwarded-Port", "",
 				"X-Forwarded-Prefix", "", "X-Real-Ip", "", "Forwarded", "",
@@ -74,17 +75,19 @@ func TestWhatTheServiceSees(t *testing.T) {
 		},
 		{
 			"X-Forwarded, even where the client calls it a hop's own", "http://a.localhost/",
-			[]string{"Connection", "X-Forwarded-For, X-Secret", "X-Secret", "s"}, "a.localhost",
+			[]string{"Connection", "X-Forwarded-For, X-Secret", "X-Secret", "s"},
+			"a.localhost",
 			[]string{"X-Forwarded-For", "127.0.0.1", "X-Secret", ""},
 		},
 		{
 			"what else the client sends", "http://a.localhost/",
-			[]string{"Origin", "http://a.localhost", "Cookie", "a=b", "Authorization", "Basic eDp5", "Accept-Encoding", "br"}, "a.localhost",
+			[]string{"Origin", "http://a.localhost", "Cookie", "a=b", "Authorization", "Basic eDp5", "Accept-Encoding", "br"},
+			"a.localhost",
 			[]string{"Origin", "http://a.localhost", "Cookie", "a=b", "Authorization", "Basic eDp5", "Accept-Encoding", "br", "Via", ""},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w.ask("GET", tt.url, tt.send...)
+			w.get(tt.url, tt.send...)
 			r := receive(t, "the request", seen)
 			if r.Host != tt.host {
 				t.Errorf("the service saw Host %q, want %q", r.Host, tt.host)
@@ -273,7 +276,7 @@ func TestConnectionsToAServiceAreUsedAgain(t *testing.T) {
 	w.service("a", "web", func(_ http.ResponseWriter, r *http.Request) { peers <- r.RemoteAddr })
 	first := ""
 	for range 3 {
-		w.ask("GET", "http://a.localhost/")
+		w.get("http://a.localhost/")
 		if peer := <-peers; first == "" {
 			first = peer
 		} else if peer != first {

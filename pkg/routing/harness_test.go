@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -65,36 +66,36 @@ func (m *memory) Routes() (recs []store.Record, err error) {
 }
 
 // newTable returns an empty table in memory.
-func newTable(t testing.TB) (*RouteTable, *memory) {
-	t.Helper()
+func newTable(tb testing.TB) (*RouteTable, *memory) {
+	tb.Helper()
 	m := &memory{recs: map[string]string{}}
 	table, err := Open(m)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return table, m
 }
 
 // add registers services, name and address in turn.
-func add(t testing.TB, table *RouteTable, agent string, services ...string) {
-	t.Helper()
+func add(tb testing.TB, table *RouteTable, agent string, services ...string) {
+	tb.Helper()
 	m := make(map[string]string)
 	for i := 0; i < len(services); i += 2 {
 		m[services[i]] = services[i+1]
 	}
 	if err := table.Add(agent, m); err != nil {
-		t.Fatalf("Add(%s, %v) = %v", agent, m, err)
+		tb.Errorf("Add(%s, %v) = %v", agent, m, err)
 	}
 }
 
 // openFile opens the database at path until the test ends.
-func openFile(t testing.TB, path string) *store.Store {
-	t.Helper()
+func openFile(tb testing.TB, path string) *store.Store {
+	tb.Helper()
 	st, _, err := store.Open(path, store.Options{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { st.Close() })
+	tb.Cleanup(func() { st.Close() })
 	return st
 }
 
@@ -111,11 +112,11 @@ type world struct {
 }
 
 // newWorld serves a router until the test ends.
-func newWorld(t testing.TB, change ...func(*Options)) *world {
-	t.Helper()
-	w := &world{TB: t, log: new(buffer), roots: x509.NewCertPool()}
-	w.table, _ = newTable(t)
-	opts := Options{Table: w.table, Certificate: issuer(t, w.roots), DrainLimit: patience, Log: logrus.New()}
+func newWorld(tb testing.TB, change ...func(*Options)) *world {
+	tb.Helper()
+	w := &world{TB: tb, log: new(buffer), roots: x509.NewCertPool()}
+	w.table, _ = newTable(tb)
+	opts := Options{Table: w.table, Certificate: issuer(tb, w.roots), DrainLimit: patience, Log: logrus.New()}
 	opts.Log.SetOutput(w.log)
 	opts.Log.SetLevel(logrus.DebugLevel)
 	for _, fn := range change {
@@ -123,11 +124,11 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	}
 	var err error
 	if w.router, err = New(opts); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w.addr = ln.Addr().String()
 	_, w.port, _ = net.SplitHostPort(w.addr)
@@ -138,9 +139,9 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 		cancel()
 		return <-ended
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := w.stop(); err != nil {
-			t.Errorf("Serve = %v, want nil", err)
+			tb.Errorf("Serve = %v, want nil", err)
 		}
 	})
 	return w
@@ -153,9 +154,7 @@ func (w *world) service(agent, name string, h http.HandlerFunc) *httptest.Server
 	w.Cleanup(srv.Close)
 	services := map[string]string{name: srv.Listener.Addr().String()}
 	if a, ok := w.table.Agent(agent); ok {
-		for n, addr := range a.Routes().Services {
-			services[n] = addr
-		}
+		maps.Copy(services, a.Routes().Services)
 	}
 	if err := w.table.Add(agent, services); err != nil {
 		w.Fatal(err)
@@ -182,10 +181,10 @@ type answered struct {
 	body string
 }
 
-// ask makes a request; header has names and values in turn.
-func (w *world) ask(method, url string, header ...string) answered {
+// get makes a request; header has names and values in turn.
+func (w *world) get(url string, header ...string) answered {
 	w.Helper()
-	req, err := http.NewRequestWithContext(w.Context(), method, url, nil)
+	req, err := http.NewRequestWithContext(w.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -248,12 +247,12 @@ func (w *world) until(what string, is func() bool) {
 	}
 }
 
-func receive[T any](t testing.TB, what string, from <-chan T) (v T) {
-	t.Helper()
+func receive[T any](tb testing.TB, what string, from <-chan T) (v T) {
+	tb.Helper()
 	select {
 	case v = <-from:
 	case <-time.After(patience):
-		t.Fatalf("%s: waited in vain", what)
+		tb.Fatalf("%s: waited in vain", what)
 	}
 	return v
 }
@@ -276,4 +275,7 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-func tempFile(t testing.TB) string { return filepath.Join(t.TempDir(), "moatd.db") }
+func tempFile(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "moatd.db")
+}

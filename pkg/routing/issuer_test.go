@@ -14,11 +14,11 @@ import (
 )
 
 // issuer returns a function that makes certificates for names, which roots verify.
-func issuer(t testing.TB, roots *x509.CertPool) func(name string) (*tls.Certificate, error) {
-	t.Helper()
+func issuer(tb testing.TB, roots *x509.CertPool) func(name string) (*tls.Certificate, error) {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ca := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"},
@@ -27,10 +27,10 @@ func issuer(t testing.TB, roots *x509.CertPool) func(name string) (*tls.Certific
 	}
 	der, err := x509.CreateCertificate(rand.Reader, ca, ca, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if ca, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	roots.AddCert(ca)
 	return func(name string) (*tls.Certificate, error) {

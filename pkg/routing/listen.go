@@ -29,8 +29,13 @@ func (rt *Router) accept(ctx context.Context, ln net.Listener) error {
 		switch {
 		case err == nil:
 			pause = firstPause
-			rt.running.add()
-			go rt.sort(rt.clients.add(conn))
+			c, a := &client{Conn: conn, all: &rt.clients}, new(activity)
+			rt.clients.Add(c)
+			rt.running.Add(a)
+			go func() {
+				defer rt.running.Remove(a)
+				rt.sort(c)
+			}()
 		case !passes(err):
 			return err
 		default:
@@ -57,7 +62,6 @@ func passes(err error) bool {
 
 // sort queues a connection as one of TLS or of HTTP, once it has spoken.
 func (rt *Router) sort(c *client) {
-	defer rt.running.done()
 	first, err := c.first(time.Now().Add(helloTimeout))
 	switch {
 	case err != nil || first == tlsRecord && rt.tls == nil:

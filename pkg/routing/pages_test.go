@@ -18,8 +18,8 @@ import (
 var update = flag.Bool("update", false, "write the golden pages anew")
 
 // page asks the router, without a connection, and returns the answer as text.
-func (rt *Router) page(t testing.TB, host, path, accept string) string {
-	t.Helper()
+func (rt *Router) page(tb testing.TB, host, path, accept string) string {
+	tb.Helper()
 	r := httptest.NewRequest("GET", path, nil)
 	r.Host = host
 	r.Header.Set("Accept", accept)
@@ -119,7 +119,7 @@ func TestTheIndexLinksToWhatIsServed(t *testing.T) {
 	w.service("myapp", "web", says("the web"))
 	w.service("myapp", "api", says("the api"))
 	for _, scheme := range []string{"http", "https"} {
-		got := w.ask("GET", scheme+"://localhost:"+w.port+"/", "Accept", "application/json")
+		got := w.get(scheme+"://localhost:"+w.port+"/", "Accept", "application/json")
 		var list struct{ Agents []agentLinks }
 		if err := json.Unmarshal([]byte(got.body), &list); err != nil || len(list.Agents) != 1 {
 			t.Fatalf("the index is %s: %v", got.body, err)
@@ -128,11 +128,11 @@ func TestTheIndexLinksToWhatIsServed(t *testing.T) {
 			if !strings.HasPrefix(l.URL, scheme+"://") || !strings.HasSuffix(l.URL, ":"+w.port+"/") {
 				t.Errorf("the link to %s is %s, want %s and port %s", l.Name, l.URL, scheme, w.port)
 			}
-			if page := w.ask("GET", l.URL); page.body != "the "+l.Name {
+			if page := w.get(l.URL); page.body != "the "+l.Name {
 				t.Errorf("GET %s = %q, want the %s", l.URL, page.body, l.Name)
 			}
 		}
-		if page := w.ask("GET", list.Agents[0].URL); page.body != "the web" {
+		if page := w.get(list.Agents[0].URL); page.body != "the web" {
 			t.Errorf("GET %s = %q, want the web", list.Agents[0].URL, page.body)
 		}
 	}
@@ -163,11 +163,11 @@ func TestOtherMethodsAreNotForThePage(t *testing.T) {
 func TestAServiceThatLeadsBackHere(t *testing.T) {
 	w := newWorld(t)
 	add(t, w.table, "a", "web", w.addr)
-	got := w.ask("GET", "http://a.localhost/", "Accept", "application/json")
+	got := w.get("http://a.localhost/", "Accept", "application/json")
 	if got.StatusCode != http.StatusLoopDetected || !strings.Contains(got.body, w.addr) {
 		t.Errorf("GET = %s %s, want 508 with the address", got.Status, got.body)
 	}
-	if got := w.ask("GET", "http://a.localhost/", "X-Moat-Hops", "-9999999"); got.StatusCode != http.StatusLoopDetected {
+	if got := w.get("http://a.localhost/", "X-Moat-Hops", "-9999999"); got.StatusCode != http.StatusLoopDetected {
 		t.Errorf("GET with a count of the client's own = %s, want 508", got.Status)
 	}
 }
@@ -177,7 +177,7 @@ func TestAServiceThatComesUpIsServedAtOnce(t *testing.T) {
 	srv := w.service("a", "web", says("hello"))
 	addr := srv.Listener.Addr().String()
 	srv.Close()
-	if got := w.ask("GET", "http://a.localhost/"); got.StatusCode != 502 || got.Header.Get("X-Moat-Error") != "service_unreachable" {
+	if got := w.get("http://a.localhost/"); got.StatusCode != 502 || got.Header.Get("X-Moat-Error") != "service_unreachable" {
 		t.Errorf("GET of a service that is down = %s, X-Moat-Error %q, want 502 service_unreachable", got.Status, got.Header.Get("X-Moat-Error"))
 	}
 	ln, err := net.Listen("tcp", addr)
@@ -189,7 +189,7 @@ func TestAServiceThatComesUpIsServedAtOnce(t *testing.T) {
 	again.Listener = ln
 	again.Start()
 	defer again.Close()
-	if got := w.ask("GET", "http://a.localhost/"); got.StatusCode != 200 || got.body != "back" {
+	if got := w.get("http://a.localhost/"); got.StatusCode != 200 || got.body != "back" {
 		t.Errorf("GET = %s %q, want 200 back", got.Status, got.body)
 	}
 }

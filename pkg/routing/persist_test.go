@@ -47,7 +47,7 @@ func TestWhatWasAddedSurvivesAKill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := child.Start(); err != nil {
+		if err = child.Start(); err != nil {
 			t.Fatal(err)
 		}
 		last := ""
@@ -60,7 +60,7 @@ func TestWhatWasAddedSurvivesAKill(t *testing.T) {
 			last = lines.Text()
 		}
 		child.Wait()
-		if _, err := fmt.Sscanf(last, "added %d", &total); err != nil {
+		if _, err = fmt.Sscanf(last, "added %d", &total); err != nil {
 			t.Fatalf("the child said %q", last)
 		}
 		st := openFile(t, filepath.Join(dir, "moatd.db"))
@@ -86,15 +86,15 @@ func TestNewRouteTableKeepsItsRoutesInItsDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+	if _, err = os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("a table that nothing was added to has made %s: %v", dir, err)
 	}
 	add(t, table, "a", "web", "h:1")
 	add(t, table, "b", "web", "h:2", "api", "h:3")
-	if err := table.Put("c", Routes{map[string]string{"web": "h:4"}, "run_1"}); err != nil {
+	if err = table.Put("c", Routes{map[string]string{"web": "h:4"}, "run_1"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := table.Remove("a"); err != nil {
+	if err = table.Remove("a"); err != nil {
 		t.Fatal(err)
 	}
 	other, err := NewRouteTable(dir) // while the first lives: the file is open only when it is used

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/moatd/moatd/pkg/internal/drain"
 )
 
 // Options configure a Router.
@@ -35,9 +37,14 @@ type Router struct {
 	server    *http.Server
 	tls       *tls.Config // nil if TLS is not served
 	queue     *queue      // connections of which it is known whether they speak TLS
-	clients   clients
-	running   tally // requests, and connections that have not spoken yet
+	conns     drain.Conns
+	clients   drain.Set[*client]   // those of conns, with what they are doing
+	running   drain.Set[*activity] // requests, and connections that have not spoken yet
 }
+
+// An activity is something under way; it has a size, so that each has its own
+// address.
+type activity struct{ _ byte }
 
 const (
 	helloTimeout  = 30 * time.Second // for the first byte; browsers open connections ahead
@@ -78,8 +85,9 @@ func New(opts Options) (*Router, error) {
 
 // ServeHTTP implements [http.Handler]. It decides by the Host of the request.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rt.running.add()
-	defer rt.running.done()
+	a := new(activity)
+	rt.running.Add(a)
+	defer rt.running.Remove(a)
 	v := decide(rt.opts.Table, r)
 	if v.page.Status != 0 {
 		answer(w, r, v.page)
@@ -101,4 +109,4 @@ func (rt *Router) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 }
 
 // Open returns how many connections of clients are open.
-func (rt *Router) Open() int { return rt.clients.alive.count() }
+func (rt *Router) Open() int { return rt.conns.Len() }

@@ -8,10 +8,10 @@ import (
 )
 
 // put registers routes that go with a run.
-func put(t testing.TB, table *RouteTable, agent, runID string) {
-	t.Helper()
+func put(tb testing.TB, table *RouteTable, agent, runID string) {
+	tb.Helper()
 	if err := table.Put(agent, Routes{map[string]string{"web": "h:1"}, runID}); err != nil {
-		t.Fatalf("Put(%s, run %s) = %v", agent, runID, err)
+		tb.Fatalf("Put(%s, run %s) = %v", agent, runID, err)
 	}
 }
 

@@ -39,7 +39,7 @@ func (rt *Router) Serve(ctx context.Context, listeners ...net.Listener) error {
 		})
 	}
 	for i, ln := range listeners {
-		loop(i, func() error { return rt.accept(ctx, ln) })
+		loop(i, func() error { return rt.accept(ctx, rt.conns.Track(ln)) })
 	}
 	loop(len(listeners), func() error { return rt.server.Serve(rt.queue) })
 	<-ctx.Done()
@@ -56,20 +56,28 @@ func (rt *Router) Serve(ctx context.Context, listeners ...net.Listener) error {
 func (rt *Router) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, rt.opts.DrainLimit)
 	defer cancel()
-	rt.server.SetKeepAlivesEnabled(false)
-	rt.clients.close(func(c *client) bool { return c.stage.Load() == stageIdle })
 	arriving, cancel := context.WithTimeout(limited, arrivalGrace)
 	defer cancel()
-	rt.clients.alive.wait(arriving)
-	_ = rt.server.Shutdown(limited)      // an error means that the limit is reached;
-	if !rt.clients.alive.wait(limited) { // what is left then is cut
-		cut := rt.clients.close(func(*client) bool { return true })
-		rt.opts.Log.WithField("cut", cut).Warn("routing: drain limit reached: connections cut")
+	rt.conns.Arrive(arriving, rt.closeIdle)
+	_ = rt.server.Shutdown(limited) // an error means that the limit is reached;
+	if !rt.conns.Wait(limited) {    // what is left then is cut
+		rt.opts.Log.WithField("cut", rt.conns.Cut()).Warn("routing: drain limit reached: connections cut")
 	}
 	graced, cancel := context.WithTimeout(ctx, cutGrace)
 	defer cancel()
-	rt.running.wait(graced)
+	rt.running.Wait(graced)
 	rt.transport.CloseIdleConnections()
+}
+
+// closeIdle closes the connections without a request, and each other one after
+// the answer that it is waiting for.
+func (rt *Router) closeIdle() {
+	rt.server.SetKeepAlivesEnabled(false)
+	for _, c := range rt.clients.All() {
+		if c.stage.Load() == stageIdle {
+			_ = c.Close() // nobody waits for it
+		}
+	}
 }
 
 // connectionLog is where net/http tells of broken handshakes and the like,

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -212,9 +211,7 @@ func TestAThousandAgents(t *testing.T) {
 	for w := range 20 {
 		wg.Go(func() {
 			for i := range 50 {
-				if err := table.Add(fmt.Sprintf("agent-%d", w*50+i), map[string]string{"web": fmt.Sprintf("127.0.0.1:%d", w*50+i+1)}); err != nil {
-					t.Error(err)
-				}
+				add(t, table, fmt.Sprintf("agent-%d", w*50+i), "web", fmt.Sprintf("127.0.0.1:%d", w*50+i+1))
 			}
 		})
 	}
@@ -249,7 +246,7 @@ func BenchmarkLookup(b *testing.B) {
 func BenchmarkAddToAThousand(b *testing.B) {
 	table, _ := newTable(b)
 	for i := range 1000 {
-		add(b, table, filepath.Base(fmt.Sprintf("agent-%d", i)), "web", "h:1")
+		add(b, table, fmt.Sprintf("agent-%d", i), "web", "h:1")
 	}
 	for b.Loop() {
 		add(b, table, "agent-1", "web", "h:2")

@@ -14,11 +14,12 @@ import (
 
 // echo is a service that sends WebSocket messages back, in capitals. It checks,
 // as frameworks do, that Origin and Host agree.
-func echo(t testing.TB) http.HandlerFunc {
+func echo(tb testing.TB) http.HandlerFunc {
+	tb.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
 		if err != nil {
-			t.Logf("accept: %v", err)
+			tb.Logf("accept: %v", err)
 			return
 		}
 		defer conn.CloseNow()
@@ -117,7 +118,7 @@ func TestASilentClientHoldsUpNobody(t *testing.T) {
 		fmt.Fprint(w.dial(), "G")
 	}
 	for _, url := range []string{"http://a.localhost/", "https://a.localhost/"} {
-		if got := w.ask("GET", url); got.body != "hello" {
+		if got := w.get(url); got.body != "hello" {
 			t.Errorf("GET %s = %q, want hello", url, got.body)
 		}
 	}
@@ -141,7 +142,7 @@ func TestWithoutCertificatesThereIsHTTPAlone(t *testing.T) {
 	if err := tls.Client(w.dial(), &tls.Config{ServerName: "a.localhost", RootCAs: w.roots}).Handshake(); err == nil {
 		t.Error("a handshake succeeded without a certificate")
 	}
-	if got := w.ask("GET", "http://a.localhost/"); got.body != "hello" {
+	if got := w.get("http://a.localhost/"); got.body != "hello" {
 		t.Errorf("GET = %q, want hello", got.body)
 	}
 }

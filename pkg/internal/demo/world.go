@@ -61,7 +61,7 @@ env:
 	ca := filepath.Join(w.dir, "origin.pem")
 	for path, text := range map[string]string{
 		filepath.Join(w.home, "providers", "demo.yaml"): provider,
-		filepath.Join(w.home, "config.yaml"):            "upstream_ca: " + ca + "\nproxy_addr: 127.0.0.1:0\n",
+		filepath.Join(w.home, "config.yaml"):            "upstream_ca: " + ca + "\nproxy_addr: 127.0.0.1:0\nrouting_addr: off\n",
 		ca:                                              string(w.origin.pem),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

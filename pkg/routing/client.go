@@ -2,25 +2,17 @@ package routing
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
-)
 
-// clients are the open connections, also those that net/http has handed over
-// and forgotten. The zero value has none.
-type clients struct {
-	alive tally
-	mu    sync.Mutex
-	open  map[*client]struct{} // guarded by mu
-}
+	"github.com/moatd/moatd/pkg/internal/drain"
+)
 
 // A client is an open connection, of which the first byte may have been read.
 type client struct {
 	net.Conn
-	all   *clients
+	all   *drain.Set[*client]
 	early []byte       // read, but not yet by Read
 	stage atomic.Int32 // one of the stages
 }
@@ -56,47 +48,6 @@ func note(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// add makes conn one of the clients until it is closed.
-func (cs *clients) add(conn net.Conn) *client {
-	c := &client{Conn: conn, all: cs}
-	cs.alive.add()
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if cs.open == nil {
-		cs.open = make(map[*client]struct{})
-	}
-	cs.open[c] = struct{}{}
-	return c
-}
-
-// remove takes c out; it may be out already.
-func (cs *clients) remove(c *client) {
-	cs.mu.Lock()
-	_, open := cs.open[c]
-	delete(cs.open, c)
-	cs.mu.Unlock()
-	if open {
-		cs.alive.done()
-	}
-}
-
-// close closes the clients of this moment that which is true of, and returns how
-// many there are.
-func (cs *clients) close(which func(*client) bool) (n int) {
-	cs.mu.Lock()
-	var chosen []*client
-	for c := range cs.open {
-		if which(c) {
-			chosen = append(chosen, c)
-		}
-	}
-	cs.mu.Unlock()
-	for _, c := range chosen {
-		_ = c.Close() // it is being cut
-	}
-	return len(chosen)
-}
-
 // peek reads the first byte, and keeps it for Read.
 func (c *client) peek() (byte, error) {
 	var first [1]byte
@@ -120,16 +71,10 @@ func (c *client) Read(p []byte) (int, error) {
 // Close implements [net.Conn]. It may be called again.
 func (c *client) Close() error {
 	err := c.Conn.Close()
-	c.all.remove(c)
+	c.all.Remove(c)
 	return err
 }
 
-// CloseWrite ends what is sent, so that net/http can end an answer in a way that
-// its client can read, although it has not sent the whole of its request.
-func (c *client) CloseWrite() error {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
-}
+// CloseWrite lets net/http end an answer in a way that its client can read,
+// although it has not sent the whole of its request.
+func (c *client) CloseWrite() error { return drain.CloseWrite(c.Conn) }
