@@ -42,6 +42,17 @@ type mcpServer struct {
 	rules  *HostRules // of relayed requests; nil where the credential is missing
 }
 
+// serverStub is the stub of a server, whether or not its credential is there.
+type serverStub struct {
+	inject.Stub
+	target hosts.Host
+}
+
+// knowsStub reports whether the stub is that of a server at target.
+func (d *RunContextData) knowsStub(placeholder string, target hosts.Host) bool {
+	return slices.ContainsFunc(d.stubs, func(s serverStub) bool { return s.Placeholder == placeholder && s.target == target })
+}
+
 const maxServerName = 64 // bytes
 
 func (d *RunContextData) addServers(servers []MCPServer) error {
@@ -75,7 +86,7 @@ func (d *RunContextData) addServer(s MCPServer) error {
 		return err
 	}
 	stub := inject.Stub{Placeholder: MCPStub(s.Grant), Credential: credential}
-	d.stubs = append(d.stubs, stub)
+	d.stubs = append(d.stubs, serverStub{stub, target})
 	if s.Secret == "" {
 		server.rules = nil
 		return nil

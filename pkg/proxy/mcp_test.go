@@ -323,7 +323,7 @@ func TestRelayWithoutItsCredential(t *testing.T) {
 	get(t, c, w.relayed("linear", "")).want(t, 200, `["Bearer s3cret"]`)
 
 	w.both(RunSpec{Servers: []MCPServer{missing(linear())}})
-	get(t, c, w.relayed("linear", "")).want(t, 503, "grant mcp:linear: no credential")
+	get(t, c, w.relayed("linear", ""), "Authorization", "Bearer moat-stub-mcp:linear").want(t, 503, "grant mcp:linear: no credential")
 	w.mu.Lock()
 	w.runs[relayToken] = Refusing("r", io.ErrUnexpectedEOF)
 	w.mu.Unlock()
@@ -341,6 +341,7 @@ func TestStubThroughTheProxy(t *testing.T) {
 		{"in its header", "https://mcp.test/mcp", []string{"Authorization", "Bearer moat-stub-mcp:linear"}, 200, `["Bearer s3cret"] []`},
 		{"in that of the other server of the host", "https://mcp.test/x", []string{"X-Key", "moat-stub-mcp:key"}, 200, `[] ["k3y"]`},
 		{"not sent: no credential is put in", "https://mcp.test/mcp", nil, 200, `[] []`},
+		{"in that of another server at another host with the same grant", "https://twin.test/", []string{"Authorization", "moat-stub-mcp:linear"}, 200, `["Bearer s3cret"] []`},
 		{"to another host", "https://other.test/", []string{"Authorization", "Bearer moat-stub-mcp:linear"}, 403, "placeholder"},
 		{"in the query for another host", "https://other.test/?k=moat-stub-mcp:key", nil, 403, "placeholder"},
 	} {
@@ -351,7 +352,10 @@ func TestStubThroughTheProxy(t *testing.T) {
 			}
 			w.origin("mcp.test", both)
 			w.origin("other.test", both)
-			w.both(RunSpec{Servers: []MCPServer{linear(), key}})
+			w.origin("twin.test", both)
+			twin := linear()
+			twin.Name, twin.URL = "twin", "https://twin.test"
+			w.both(RunSpec{Servers: []MCPServer{linear(), key, twin}})
 			get(t, w.client(), tt.url, tt.sent...).want(t, tt.status, tt.want)
 		})
 	}

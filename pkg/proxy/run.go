@@ -55,7 +55,7 @@ type RunContextData struct {
 	closed  *MissingGrant  // refuses every request; nil for none
 	secrets []Substitution // of all hosts
 	servers map[string]*mcpServer
-	stubs   []inject.Stub // of all servers
+	stubs   []serverStub
 	aws     http.Handler  // nil for none
 }
 
