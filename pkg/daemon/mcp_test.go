@@ -72,14 +72,14 @@ func TestServersOfARun(t *testing.T) {
 		}
 	}
 	want("restored", map[string]string{"a": "Bearer one", "b": "Bearer two", "c": "", "d": "mcp-server"})
-	g.vault.mu.Lock()
+	g.mu.Lock()
 	g.secrets["mcp:a"] = "three"
-	g.vault.mu.Unlock()
+	g.mu.Unlock()
 	reg.Refresh(ctx)
 	want("granted anew", map[string]string{"a": "Bearer three", "b": "Bearer two"})
-	g.vault.mu.Lock()
+	g.mu.Lock()
 	delete(g.secrets, "mcp:a")
-	g.vault.mu.Unlock()
+	g.mu.Unlock()
 	if n := reg.Refresh(ctx); n != 1 {
 		t.Errorf("Refresh without the credential = %d, want one run degraded", n)
 	}

@@ -56,7 +56,7 @@ type RunContextData struct {
 	secrets []Substitution // of all hosts
 	servers map[string]*mcpServer
 	stubs   []serverStub
-	aws     http.Handler  // nil for none
+	aws     http.Handler // nil for none
 }
 
 // NewRunContextData compiles spec. The error names the value that is wrong.
