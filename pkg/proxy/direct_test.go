@@ -35,6 +35,30 @@ func TestAWSEndpoint(t *testing.T) {
 			}
 		})
 	}
-	w.run("tok", RunSpec{AWS: keys}) // through the proxy, the path is one of another server
-	get(t, w.client(), w.at("/_aws/credentials"), "Authorization", "Bearer tok").want(t, 403, "loopback")
+}
+
+// TestClientThatAsksItsProxyForTheProxy has NO_PROXY empty, as in a run.
+func TestClientThatAsksItsProxyForTheProxy(t *testing.T) {
+	keys := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "keys") })
+	w := newWorld(t)
+	w.origin("mcp.test", echoAuthorization)
+	w.both(RunSpec{AWS: keys, Servers: []MCPServer{linear()}})
+	for _, tt := range []struct {
+		name, url, authorization string
+		status                   int
+		want                     string
+	}{
+		{"the relay, by the address of the proxy", w.relayed("linear", ""), "", 200, `["Bearer s3cret"]`},
+		{"by a name that only a container knows", "http://host.docker.internal:19080/mcp/" + relayToken + "/linear", "", 200, `["Bearer s3cret"]`},
+		{"a path that makes no sense", w.relayed("linear", "/../x"), "", 400, "dot segments"},
+		{"a token that no run has: as any address", w.at("/mcp/0000/linear"), "", 403, "loopback"},
+		{"the keys", w.at("/_aws/credentials"), "Bearer tok", 200, "keys"},
+		{"the keys, with a token that no run has", w.at("/_aws/credentials"), "Bearer x", 403, "loopback"},
+		{"the keys, with none", w.at("/_aws/credentials"), "", 403, "loopback"},
+		{"another path", w.at("/other/" + relayToken), "Bearer tok", 403, "loopback"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			get(t, w.client(), tt.url, "Authorization", tt.authorization).want(t, tt.status, tt.want)
+		})
+	}
 }
