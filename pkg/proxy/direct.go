@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// direct serves what is meant for the proxy itself, and reports whether r is:
-// a request in origin form to a path of ours. The token of the run is in it, and
-// not in Proxy-Authorization.
+// direct serves what is meant for the proxy itself, and reports whether r is. The
+// token of the run is in its path or in Authorization, and Proxy-Authorization
+// does not count.
 func (p *Proxy) direct(w http.ResponseWriter, r *http.Request) bool {
-	if r.URL.Host != "" || r.URL.Scheme != "" {
+	if r.URL.IsAbs() && !p.sentThroughItself(r) {
 		return false
 	}
 	switch path := r.URL.EscapedPath(); {
@@ -22,6 +22,35 @@ func (p *Proxy) direct(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	return true
+}
+
+// sentThroughItself reports whether a request with an absolute URL is meant for
+// the proxy: many clients ask their proxy for that too, by whatever name it has
+// for them, as NO_PROXY is empty in a run. What tells is the token of a run where
+// no other server expects it; that must not go out anyway.
+func (p *Proxy) sentThroughItself(r *http.Request) bool {
+	token := bearerToken(r)
+	switch path := r.URL.EscapedPath(); {
+	case strings.HasPrefix(path, relayPrefix):
+		rp, _ := parseRelayPath(path) // the token is there also where the rest makes no sense
+		token = rp.token
+	case path != awsPath:
+		return false
+	}
+	if token == "" || r.URL.Scheme != "http" {
+		return false
+	}
+	_, ok := p.opts.Runs(token)
+	return ok
+}
+
+// bearerToken returns what stands in Authorization: Bearer, "" for nothing.
+func bearerToken(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 // refuseDirect returns the refusal of a request to the proxy itself.
@@ -38,10 +67,8 @@ var errNoBearer = errors.New("the token of the run must stand in Authorization: 
 // awsCredentials answers with the credentials of the run's AWS role, and always
 // as JSON.
 func (p *Proxy) awsCredentials(w http.ResponseWriter, r *http.Request) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token = strings.TrimSpace(token)
 	v := Verdict{Status: http.StatusUnauthorized, Reason: reasonToken, Text: errNoBearer.Error()}
-	if strings.EqualFold(scheme, "Bearer") && token != "" {
+	if token := bearerToken(r); token != "" {
 		run, ok := p.opts.Runs(token)
 		switch {
 		case ok && run.aws != nil:

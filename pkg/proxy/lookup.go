@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/moatd/moatd/pkg/internal/hosts"
-	"github.com/moatd/moatd/pkg/internal/inject"
 )
 
 // allowed returns the entry of the allow list that names h, if there is one,
@@ -56,5 +55,5 @@ func (d *RunContextData) stray(r *http.Request, target hosts.Host) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(d.stubs, func(s inject.Stub) bool { return !own.KnowsStub(s.Placeholder) && s.Found(r) })
+	return slices.ContainsFunc(d.stubs, func(s serverStub) bool { return !d.knowsStub(s.Placeholder, target) && s.Found(r) })
 }

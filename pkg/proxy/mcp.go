@@ -42,6 +42,17 @@ type mcpServer struct {
 	rules  *HostRules // of relayed requests; nil where the credential is missing
 }
 
+// serverStub is the stub of a server, whether or not its credential is there.
+type serverStub struct {
+	inject.Stub
+	target hosts.Host
+}
+
+// knowsStub reports whether the stub is that of a server at target.
+func (d *RunContextData) knowsStub(placeholder string, target hosts.Host) bool {
+	return slices.ContainsFunc(d.stubs, func(s serverStub) bool { return s.Placeholder == placeholder && s.target == target })
+}
+
 const maxServerName = 64 // bytes
 
 func (d *RunContextData) addServers(servers []MCPServer) error {
@@ -75,7 +86,7 @@ func (d *RunContextData) addServer(s MCPServer) error {
 		return err
 	}
 	stub := inject.Stub{Placeholder: MCPStub(s.Grant), Credential: credential}
-	d.stubs = append(d.stubs, stub)
+	d.stubs = append(d.stubs, serverStub{stub, target})
 	if s.Secret == "" {
 		server.rules = nil
 		return nil
@@ -130,43 +141,4 @@ func (s MCPServer) credential() (Header, error) {
 	}
 	rules := HostRules{Credentials: []Header{h}}
 	return h, rules.Check()
-}
-
-// parseServer reads the URL of a server.
-func parseServer(text string) (*url.URL, hosts.Host, error) {
-	u, err := url.Parse(text)
-	if err != nil || !u.IsAbs() || u.Host == "" {
-		return nil, hosts.Host{}, errors.New("the URL must be absolute, such as https://mcp.example/mcp")
-	}
-	h, err := hosts.Parse(u.Host)
-	if err != nil {
-		return nil, h, fmt.Errorf("URL: %w", err)
-	}
-	ports := map[string]int{"http": 80, "https": 443}
-	h = h.OrPort(ports[u.Scheme])
-	switch {
-	case u.User != nil || u.Fragment != "":
-		err = errors.New("the URL must have no user and no fragment")
-	case u.Scheme != "https" && u.Scheme != "http":
-		err = errors.New("the URL must begin with https://")
-	case u.Scheme == "http" && !h.IsLoopback():
-		err = errors.New("the URL must begin with https://, as the host is not this machine")
-	case dotted(u.EscapedPath()):
-		err = errDots
-	}
-	if err != nil {
-		return nil, h, err
-	}
-	u.Host = h.String()
-	if standardPort(Head{Scheme: u.Scheme, Target: h}) {
-		u.Host = h.WithoutPort().String()
-	}
-	return u, h, nil
-}
-
-func validServerName(s string) bool {
-	return s != "" && len(s) <= maxServerName && s != "." && s != ".." && !strings.ContainsFunc(s, func(c rune) bool {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		return !letter && !strings.ContainsRune("._-", c)
-	})
 }

@@ -55,8 +55,8 @@ type RunContextData struct {
 	closed  *MissingGrant  // refuses every request; nil for none
 	secrets []Substitution // of all hosts
 	servers map[string]*mcpServer
-	stubs   []inject.Stub // of all servers
-	aws     http.Handler  // nil for none
+	stubs   []serverStub
+	aws     http.Handler // nil for none
 }
 
 // NewRunContextData compiles spec. The error names the value that is wrong.

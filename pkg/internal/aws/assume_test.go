@@ -23,11 +23,11 @@ import (
 const testKeys = `{"access_key_id":"AKIATEST","secret_access_key":"s3cr3t/Key"}`
 
 // provider returns one that asks the fake, with the keys, "" for none.
-func (s *fakeSTS) provider(t testing.TB, role Role, keys string) *Provider {
-	t.Helper()
+func (s *fakeSTS) provider(tb testing.TB, role Role, keys string) *Provider {
+	tb.Helper()
 	p, err := New(role, s.options(keys))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -233,7 +233,7 @@ func TestSecretsAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Credentials(t.Context()); err != nil {
+	if _, err = p.Credentials(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]string{"s3cr3t/Key", "tok-en"}, seen); d != "" {

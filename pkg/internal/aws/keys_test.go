@@ -20,7 +20,8 @@ func TestParseKeys(t *testing.T) {
 		{
 			"a whole profile, as Windows writes it",
 			"[default]\r\n# mine\r\nAWS_Access_Key_Id=A\r\naws_secret_access_key = s\r\naws_session_token = t\r\nregion = x\r\n",
-			Keys{"A", "s", "t"}, "",
+			Keys{"A", "s", "t"},
+			"",
 		},
 		{"nothing", "", Keys{}, "holds no keys"},
 		{"a bare key", "AKIA1", Keys{}, "holds no keys"},

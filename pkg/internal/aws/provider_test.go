@@ -58,30 +58,35 @@ func TestCredentialsAreKept(t *testing.T) {
 		do   func(t *testing.T, f *fakeAWS)
 	}{
 		{"until 5 minutes before they end", func(t *testing.T, f *fakeAWS) {
+			t.Helper()
 			f.want(t, 1)
 			time.Sleep(55*time.Minute - 1)
 			f.want(t, 1)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			f.want(t, 2)
 		}},
 		{"no longer than was asked for, though the clock of AWS is ahead", func(t *testing.T, f *fakeAWS) {
+			t.Helper()
 			f.lasts = 3 * time.Hour
 			f.want(t, 1)
 			time.Sleep(55 * time.Minute)
 			f.want(t, 2)
 		}},
 		{"no longer than AWS says", func(t *testing.T, f *fakeAWS) {
+			t.Helper()
 			f.lasts = 15 * time.Minute
 			f.want(t, 1)
 			time.Sleep(10 * time.Minute)
 			f.want(t, 2)
 		}},
 		{"not where they end too soon", func(t *testing.T, f *fakeAWS) {
+			t.Helper()
 			f.lasts = 4 * time.Minute
 			f.want(t, 1)
 			f.want(t, 2)
 		}},
 		{"not where other keys are stored now", func(t *testing.T, f *fakeAWS) {
+			t.Helper()
 			f.want(t, 1)
 			f.keys = "second"
 			f.want(t, 2)
@@ -128,7 +133,7 @@ func TestErrorsStandForASecond(t *testing.T) {
 		if _, err := f.Credentials(t.Context()); err == nil {
 			t.Errorf("Credentials within the second: no error, want that of before")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		f.want(t, 2)
 	})
 }

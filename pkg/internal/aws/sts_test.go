@@ -35,12 +35,13 @@ type fakeSTS struct {
 	says  []func(http.ResponseWriter, url.Values) // guarded by mu; answers to come before the usual one
 }
 
-func newSTS(t testing.TB) *fakeSTS {
-	s := &fakeSTS{TB: t, secrets: map[string]string{"AKIATEST": "s3cr3t/Key"}}
+func newSTS(tb testing.TB) *fakeSTS {
+	tb.Helper()
+	s := &fakeSTS{TB: tb, secrets: map[string]string{"AKIATEST": "s3cr3t/Key"}}
 	s.Server = httptest.NewUnstartedServer(s)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
-	t.Cleanup(s.Close)
+	tb.Cleanup(s.Close)
 	return s
 }
 
@@ -67,7 +68,7 @@ func (s *fakeSTS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.Errorf("read the request: %v", err)
 	}
-	if err := s.verify(r, body, now); err != nil {
+	if err = s.verify(r, body, now); err != nil {
 		failure(403, "SignatureDoesNotMatch", err.Error())(w, nil)
 		return
 	}

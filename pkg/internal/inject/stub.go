@@ -76,11 +76,6 @@ func unescaped(part string) string {
 	return part
 }
 
-// KnowsStub reports whether the rules replace the stub.
-func (r *Rules) KnowsStub(placeholder string) bool {
-	return r != nil && slices.ContainsFunc(r.Stubs, func(s Stub) bool { return s.Placeholder == placeholder })
-}
-
 func (r *Rules) checkStubs() error {
 	for _, s := range r.Stubs {
 		if s.Placeholder == "" || strings.ContainsAny(s.Placeholder, " \t") {
