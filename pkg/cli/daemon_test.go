@@ -48,7 +48,7 @@ func startDaemon(dir string, env []string, flags ...string) (*moatdProcess, erro
 		return nil, err
 	}
 	out := &awaited{file: log, text: "moatd is ready", found: make(chan struct{})}
-	args := append([]string{"serve", "--proxy-addr", "127.0.0.1:0"}, flags...)
+	args := append([]string{"serve", "--proxy-addr", "127.0.0.1:0", "--routing-addr", "off"}, flags...)
 	d := &moatdProcess{cmd: exec.Command("moatd", args...), ended: make(chan error, 1)}
 	d.cmd.Env, d.cmd.Stderr = env, out
 	if err := d.cmd.Start(); err != nil {
