@@ -84,8 +84,8 @@ func (p *parts) Read(b []byte) (int, error) {
 
 // encodeAt returns body encoded, as the parts that are there when it is flushed
 // after its first at bytes, and the rest.
-func encodeAt(t testing.TB, w encoder, body []byte, at int) *parts {
-	t.Helper()
+func encodeAt(tb testing.TB, w encoder, body []byte, at int) *parts {
+	tb.Helper()
 	var b bytes.Buffer
 	w.Reset(&b)
 	_, err1 := w.Write(body[:at])
@@ -93,7 +93,7 @@ func encodeAt(t testing.TB, w encoder, body []byte, at int) *parts {
 	first := b.Len()
 	_, err3 := w.Write(body[at:])
 	if err := errors.Join(err1, err2, err3, w.Close()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &parts{[][]byte{b.Bytes()[:first:first], b.Bytes()[first:]}}
 }
@@ -167,14 +167,14 @@ func TestScrubProperty(t *testing.T) {
 	}
 }
 
-func scrubbedBody(t testing.TB, rules *Rules, res *http.Response) []byte {
-	t.Helper()
+func scrubbedBody(tb testing.TB, rules *Rules, res *http.Response) []byte {
+	tb.Helper()
 	if err := rules.Response(res); err != nil {
-		t.Fatalf("Response: %v", err)
+		tb.Fatalf("Response: %v", err)
 	}
 	got, err := io.ReadAll(res.Body)
-	if err := errors.Join(err, res.Body.Close()); err != nil {
-		t.Fatalf("read the body: %v", err)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		tb.Fatalf("read the body: %v", err)
 	}
 	return got
 }
