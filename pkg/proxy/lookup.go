@@ -27,8 +27,8 @@ func (d *RunContextData) allowed(h hosts.Host) (rule string, exact, ok bool) {
 // granted reports whether a grant of the run covers h, for a credential or for
 // one that is missing now.
 func (d *RunContextData) granted(h hosts.Host) (grant string, ok bool) {
-	if r, found := d.rules.Lookup(h); found && standard(h.Port, d.rules, h) {
-		return strings.Join(r.Grants(), ","), r.Secret()
+	if r, found := d.rules.Lookup(h); found && r.Secret() && standard(h.Port, d.rules, h) {
+		return strings.Join(r.Grants(), ","), true
 	}
 	if m, found := d.missing.Lookup(h); found && standard(h.Port, d.missing, h) {
 		return m.Grant, true
