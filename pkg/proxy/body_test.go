@@ -33,25 +33,28 @@ func TestPlaceholderInABody(t *testing.T) {
 		{"a long body", strings.NewReader(long + "PLACE"), seenBody{length: -1, text: long + "secret"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachVersion(t, origin, func(t *testing.T, w *world, c *http.Client) {
-				w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": {Substitute: []Substitution{{Placeholder: "PLACE", Secret: "secret"}}}}})
-				if r, ok := tt.body.(io.Seeker); ok {
-					_, _ = r.Seek(0, io.SeekStart)
-				}
-				req := post(t, tt.body)
-				if tt.name == "a body of unknown length" {
-					req.Body = io.NopCloser(io.MultiReader(strings.NewReader("key=PL"), strings.NewReader("ACE")))
-					req.Trailer = http.Header{"X-Sum": {"42"}}
-					tt.want.trailer = "42"
-				}
-				do(t, c, req).want(t, http.StatusOK, "")
-				body := receive(t, "the body", got)
-				body.chunked = false // HTTP/2 has no chunks
-				if body != tt.want {
-					t.Errorf("the upstream has length %d, trailer %q and …%.40q, want %d, %q and …%.40q", body.length, body.trailer,
-						body.text[max(0, len(body.text)-40):], tt.want.length, tt.want.trailer, tt.want.text[max(0, len(tt.want.text)-40):])
-				}
-			})
+			for _, v := range versions() {
+				t.Run(v.name, func(t *testing.T) {
+					w, c := v.world(t, origin)
+					w.run("tok", RunSpec{Hosts: map[string]*HostRules{"api.test": {Substitute: []Substitution{{Placeholder: "PLACE", Secret: "secret"}}}}})
+					if r, ok := tt.body.(io.Seeker); ok {
+						_, _ = r.Seek(0, io.SeekStart)
+					}
+					req := post(t, tt.body)
+					if tt.name == "a body of unknown length" {
+						req.Body = io.NopCloser(io.MultiReader(strings.NewReader("key=PL"), strings.NewReader("ACE")))
+						req.Trailer = http.Header{"X-Sum": {"42"}}
+						tt.want.trailer = "42"
+					}
+					do(t, c, req).want(t, http.StatusOK, "")
+					body := receive(t, "the body", got)
+					body.chunked = false // HTTP/2 has no chunks
+					if body != tt.want {
+						t.Errorf("the upstream has length %d, trailer %q and …%.40q, want %d, %q and …%.40q", body.length, body.trailer,
+							body.text[max(0, len(body.text)-40):], tt.want.length, tt.want.trailer, tt.want.text[max(0, len(tt.want.text)-40):])
+					}
+				})
+			}
 		})
 	}
 }

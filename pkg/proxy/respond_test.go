@@ -87,3 +87,14 @@ func TestWorkaround(t *testing.T) {
 	}
 	get(t, c, "https://api.test/api/oauth/other").want(t, http.StatusForbidden, "denied")
 }
+
+// TestAScrubbedHostWhoseCredentialIsMissing is still a host of its grant.
+func TestAScrubbedHostWhoseCredentialIsMissing(t *testing.T) {
+	w := newWorld(t)
+	w.run("tok", RunSpec{
+		Policy:  Strict,
+		Hosts:   map[string]*HostRules{"api.test": {Kinds: []string{inject.Scrub}}},
+		Missing: []MissingGrant{{Grant: "g", Hosts: []string{"api.test"}, Reason: "it is gone"}},
+	})
+	get(t, w.client(), "https://api.test/").want(t, http.StatusServiceUnavailable, "it is gone")
+}

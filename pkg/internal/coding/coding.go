@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -40,8 +41,8 @@ func Open(encodings []string, body io.ReadCloser) (io.ReadCloser, error) {
 			return nil, fmt.Errorf("content coding %.40q is not known", name)
 		}
 	}
-	for i := len(names) - 1; i >= 0; i-- {
-		body = &reader{open: openers[names[i]], src: body}
+	for _, name := range slices.Backward(names) {
+		body = &reader{open: openers[name], src: body}
 	}
 	return body, nil
 }

@@ -63,7 +63,7 @@ func (h *hidden) credential(value string) {
 func (h *hidden) basic(encoded, plain string) {
 	user, password, _ := strings.Cut(plain, ":")
 	masked := user + ":" + Redacted
-	if password == "" || password == "x-oauth-basic" {
+	if password == "" || strings.HasSuffix(password, "-oauth-basic") { // as GitHub has it
 		password, masked = user, Redacted+":"+password
 	}
 	h.pairs = append(h.pairs, replace.Pair{Find: encoded, Put: base64.StdEncoding.EncodeToString([]byte(masked))})

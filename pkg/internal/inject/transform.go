@@ -13,7 +13,7 @@ import (
 func transform(t Transformer, res *http.Response) error {
 	given := *res
 	given.Header = res.Header.Clone()
-	made, err := try(t, &given)
+	made, err := try(t, &given) //nolint:bodyclose // it goes on in res, and the proxy closes that
 	if made == nil || err != nil {
 		return err
 	}

@@ -77,8 +77,8 @@ func (f *finder) index() {
 		for offset := range f.stride {
 			g := f.gramAt(n.find, offset)
 			first := &f.first[hash(g)]
-			f.entries = append(f.entries, entry{int32(i), int32(offset), *first}) //nolint:gosec // there are few needles
-			*first = int32(len(f.entries))                                        //nolint:gosec // as above
+			f.entries = append(f.entries, entry{int32(i), int32(offset), *first})
+			*first = int32(len(f.entries)) //nolint:gosec // there are few needles
 		}
 	}
 }
