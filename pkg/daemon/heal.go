@@ -23,9 +23,7 @@ func (r *Registry) refresh(ctx context.Context, which func(*RunContext) bool) (d
 			degraded++
 		}
 	}
-	r.mu.Lock()
-	r.touchLocked()
-	r.mu.Unlock()
+	r.touch()
 	return degraded
 }
 

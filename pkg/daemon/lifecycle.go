@@ -73,6 +73,7 @@ func (s *Server) update(r *http.Request, req UpdateRunRequest) (empty, error) {
 		rc.setContainerID(before)
 		return empty{}, err
 	}
+	s.opts.Registry.touch()
 	return empty{}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,13 +18,14 @@ import (
 // dock is a ContainerChecker: it knows what is said of each container, and
 // answers errDown for all while it is down. It implements watcher.
 type dock struct {
-	mu     sync.Mutex
-	ended  map[string]bool     // guarded by mu; the containers that have ended
-	down   bool                // guarded by mu
-	asked  []string            // guarded by mu
-	during func(id string)     // called before each answer, unless nil
-	tell   chan notice         // what watch passes on; nil for nothing
-	kept   map[string]struct{} // guarded by mu
+	mu       sync.Mutex
+	ended    map[string]bool     // guarded by mu; the containers that have ended
+	down     bool                // guarded by mu
+	asked    []string            // guarded by mu
+	during   func(id string)     // called before each answer, unless nil
+	tell     chan notice         // what watch passes on; nil for nothing
+	watching atomic.Int32        // how many calls of watch there are
+	kept     map[string]struct{} // guarded by mu
 }
 
 var errDown = errors.New("the engine is down")
@@ -45,6 +47,8 @@ func (d *dock) IsContainerRunning(ctx context.Context, id string) (bool, error) 
 }
 
 func (d *dock) watch(ctx context.Context, heard func(notice)) {
+	d.watching.Add(1)
+	defer d.watching.Add(-1)
 	for {
 		select {
 		case n := <-d.tell:
@@ -325,6 +329,39 @@ func TestAnEventIsFollowedWithinASecond(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestEnginesAreHeardWhileARunHasAContainer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{})
+		r := s.Registry()
+		d := new(dock)
+		sail(t, r, d, func() {
+			var token string
+			for _, step := range []struct {
+				name string
+				do   func()
+				want int32
+			}{
+				{"no runs", func() {}, 0},
+				{"a run without a container", func() { token = r.Register(NewRunContext("a")) }, 0},
+				{"it gets one", func() { r.UpdateContainerID(token, "c") }, 1},
+				{"another run", func() { r.Register(NewRunContext("b")) }, 1},
+				{"the run is gone", func() { r.Unregister(token) }, 0},
+				{"a container over the API", func() {
+					token = r.Register(NewRunContext("c"))
+					if _, err := s.update(request(token), UpdateRunRequest{ContainerID: "c"}); err != nil {
+						t.Error(err)
+					}
+				}, 1},
+			} {
+				step.do()
+				if synctest.Wait(); d.watching.Load() != step.want {
+					t.Errorf("%s: the engines are heard by %d, want %d", step.name, d.watching.Load(), step.want)
+				}
+			}
+		})
+	})
 }
 
 func TestManyRunsAreCheckedInParallelAndOnceEach(t *testing.T) {

@@ -105,6 +105,13 @@ func (r *Registry) freeLocked(rc *RunContext, d digest) {
 	}
 }
 
+// touch wakes who waits for a change.
+func (r *Registry) touch() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.touchLocked()
+}
+
 // touchLocked wakes who waits for a change.
 func (r *Registry) touchLocked() {
 	close(r.changed)
@@ -158,6 +165,7 @@ func (r *Registry) UpdateContainerID(token, containerID string) bool {
 	rc, ok := r.Lookup(token)
 	if ok {
 		rc.setContainerID(containerID)
+		r.touch()
 	}
 	return ok
 }

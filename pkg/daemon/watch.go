@@ -34,9 +34,7 @@ func (lc *LivenessChecker) Run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	if w, ok := lc.checker.(watcher); ok {
-		parts.Go(func() {
-			w.watch(ctx, func(n notice) { lc.hear(ctx, n, &parts) })
-		})
+		parts.Go(func() { lc.listen(ctx, w, &parts) })
 	}
 	tick := time.NewTicker(lc.interval)
 	defer tick.Stop()
@@ -48,6 +46,45 @@ func (lc *LivenessChecker) Run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// listen hears the engines while a run has a container. An engine that is started
+// by its first connection is thus left alone by a daemon that has no need of it.
+func (lc *LivenessChecker) listen(ctx context.Context, w watcher, parts *sync.WaitGroup) {
+	for lc.registry.await(ctx, lc.registry.hasContainers) {
+		during, stop := context.WithCancel(ctx)
+		var watching sync.WaitGroup
+		watching.Go(func() {
+			w.watch(during, func(n notice) { lc.hear(ctx, n, parts) })
+		})
+		lc.registry.await(ctx, func() bool { return !lc.registry.hasContainers() })
+		stop()
+		watching.Wait()
+	}
+}
+
+// await waits until ok, which only the registry can change; it reports false if
+// ctx ends before.
+func (r *Registry) await(ctx context.Context, ok func() bool) bool {
+	for {
+		changed := r.Changed()
+		if ctx.Err() != nil || ok() {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// hasContainers reports whether a run has one.
+func (r *Registry) hasContainers() (found bool) {
+	r.live.Range(func(_, v any) bool {
+		found = v.(*RunContext).GetContainerID() != "" //nolint:errcheck,forcetypeassert // the map has nothing else
+		return !found
+	})
+	return found
 }
 
 // hear asks about the containers that a notice may be about, once it has

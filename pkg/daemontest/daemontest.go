@@ -29,8 +29,11 @@ import (
 type Daemon struct {
 	Settings config.Settings
 	Client   *daemon.Client
-	Proxy    string // host:port of the proxy, "" while the daemon does not run
-	Routing  string // host:port of the routes, "" while the daemon does not run
+	// Containers knows whether the containers of the runs run; nil means that runs
+	// stay until they are unregistered.
+	Containers daemon.ContainerChecker
+	Proxy      string // host:port of the proxy, "" while the daemon does not run
+	Routing    string // host:port of the routes, "" while the daemon does not run
 
 	tb    testing.TB
 	log   buffer
@@ -67,7 +70,7 @@ func (d *Daemon) Start() {
 	ready, ended := make(chan moatd.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- moatd.Serve(ctx, moatd.Options{
-			Settings: d.Settings, Version: "test", Stderr: &d.log,
+			Settings: d.Settings, Version: "test", Stderr: &d.log, Containers: d.Containers,
 			Ready: func(a moatd.Addresses) { ready <- a },
 		})
 	}()
