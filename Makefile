@@ -28,6 +28,7 @@ demo: ## show the main job, from grant to crash, on this machine; needs Go alone
 test: ## run the tests, with the race detector, in random order; needs Go alone
 	$(GO) vet ./...
 	$(GO) test -race -shuffle=on ./...
+	$(GO) test -run Property ./pkg/internal/inject # every cut of every coding; the race detector would take minutes
 
 .PHONY: e2e
 e2e: ## run the tests in a machine with a real systemd, which they set up; needs root on Debian
