@@ -33,7 +33,7 @@ func (a *app) start() (*daemon.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := daemon.EnsureRunning(a.settings.Home, int(at.Port()))
+	client, err := daemon.EnsureRunning(a.settings.Home, int(at.Port())) //nolint:contextcheck // the fixed API has none; it has a limit of its own
 	if err != nil {
 		return nil, hinted{err, startHint}
 	}

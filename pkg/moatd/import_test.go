@@ -80,7 +80,7 @@ func TestWhatAnOlderProgramLeftComesAlongOnce(t *testing.T) {
 	if err != nil || len(routes) != 1 || routes[0].Services["web"] != "127.0.0.1:8081" {
 		t.Errorf("the routes are %+v (%v), want those of app", routes, err)
 	}
-	if err := d.Client.UnregisterRun(t.Context(), "token-of-a"); err != nil {
+	if err = d.Client.UnregisterRun(t.Context(), "token-of-a"); err != nil {
 		t.Errorf("the run's token of before: %v", err)
 	}
 	d.Stop()
