@@ -16,7 +16,7 @@ func (a *app) register(ctx context.Context, req daemon.RegisterRequest) (*daemon
 	client := a.client()
 	reg, err := client.RegisterRun(ctx, req)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		if client, err = a.start(); err != nil {
+		if client, err = a.start(); err != nil { //nolint:contextcheck // EnsureRunning is of the fixed API, which has none, and has a limit of its own
 			return nil, nil, err
 		}
 		reg, err = client.RegisterRun(ctx, req)
@@ -33,7 +33,7 @@ func (a *app) start() (*daemon.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := daemon.EnsureRunning(a.settings.Home, int(at.Port())) //nolint:contextcheck // the fixed API has none; it has a limit of its own
+	client, err := daemon.EnsureRunning(a.settings.Home, int(at.Port()))
 	if err != nil {
 		return nil, hinted{err, startHint}
 	}
