@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/daemontest"
@@ -24,6 +25,9 @@ func TestARunWhoseContainerIsGoneGoesAtTheStart(t *testing.T) {
 	d.Start()
 	for _, id := range []string{"lives", "ended", "bare"} {
 		token := d.Register(daemon.RegisterRequest{RunID: id})
+		if err := d.Client.RegisterRoutes(t.Context(), id, map[string]string{"web": "127.0.0.1:1"}); err != nil {
+			t.Fatal(err)
+		}
 		if id == "bare" {
 			continue
 		}
@@ -33,27 +37,39 @@ func TestARunWhoseContainerIsGoneGoesAtTheStart(t *testing.T) {
 	}
 	d.Stop()
 	d.Containers = dock{"ended"}
-	for range 2 { // the second time the run is not on disk any more
+	for range 2 { // the second time neither the run nor its routes are on disk any more
 		d.Start()
-		var ids []string
-		for range 1000 {
-			runs, err := d.Client.ListRuns(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			ids = ids[:0]
-			for _, r := range runs {
-				ids = append(ids, r.RunID)
-			}
-			if len(ids) == 2 {
+		var runs, agents []string
+		for soon := time.Now().Add(10 * time.Second); time.Now().Before(soon); {
+			if runs, agents = present(t, d); len(runs) == 2 && len(agents) == 2 {
 				break
 			}
 		}
-		if !slices.Equal(ids, []string{"lives", "bare"}) {
-			t.Errorf("the runs are %v, want lives and bare", ids)
+		if !slices.Equal(runs, []string{"lives", "bare"}) || !slices.Equal(agents, []string{"bare", "lives"}) {
+			t.Errorf("the runs are %v, and %v have routes, want lives and bare", runs, agents)
 		}
 		d.Stop()
 	}
+}
+
+// present returns the ids of the runs and the agents that have routes.
+func present(t *testing.T, d *daemontest.Daemon) (runs, agents []string) {
+	t.Helper()
+	list, err := d.Client.ListRuns(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes, err := d.Client.ListRoutes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range list {
+		runs = append(runs, r.RunID)
+	}
+	for _, r := range routes {
+		agents = append(agents, r.Agent)
+	}
+	return runs, agents
 }
 
 func TestWhatAnOlderProgramLeftComesAlongOnce(t *testing.T) {
