@@ -283,7 +283,7 @@ func ExampleRunContextData_Decide() {
 		fmt.Println(err)
 		return
 	}
-	for _, name := range []string{"api.github.com", "registry.npmjs.org", "example.com"} {
+	for _, name := range []string{"api.github.com", "packages.example", "example.com"} {
 		v := run.Decide(Head{Scheme: "https", Target: hosts.Host{Name: name, Port: 443}})
 		fmt.Printf("%d, %s\n", v.Status, v.Rule)
 	}
