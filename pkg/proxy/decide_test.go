@@ -274,7 +274,7 @@ func FuzzDecide(f *testing.F) {
 func ExampleRunContextData_Decide() {
 	run, err := NewRunContextData(RunSpec{
 		RunID: "run_7f3a", Policy: Strict,
-		Allow: []string{"*.npmjs.org"},
+		Allow: []string{"*.packages.example"},
 		Hosts: map[string]*HostRules{
 			"api.github.com": {Credentials: []Header{{Name: "Authorization", Value: "Bearer real", Grant: "github"}}},
 		},
@@ -283,13 +283,13 @@ func ExampleRunContextData_Decide() {
 		fmt.Println(err)
 		return
 	}
-	for _, name := range []string{"api.github.com", "packages.example", "example.com"} {
+	for _, name := range []string{"api.github.com", "a.packages.example", "example.com"} {
 		v := run.Decide(Head{Scheme: "https", Target: hosts.Host{Name: name, Port: 443}})
 		fmt.Printf("%d, %s\n", v.Status, v.Rule)
 	}
 	// Output:
 	// 0, grant github
-	// 0, allow *.npmjs.org
+	// 0, allow *.packages.example
 	// 403, policy strict
 }
 
