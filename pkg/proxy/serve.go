@@ -2,10 +2,10 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"net"
-	"sync"
 	"time"
+
+	"github.com/moatd/moatd/pkg/internal/drain"
 )
 
 const (
@@ -28,33 +28,13 @@ func (p *Proxy) Serve(ctx context.Context, listeners ...net.Listener) error {
 	for _, ln := range listeners {
 		loops = append(loops, func() error { return p.plain.Serve(p.conns.Track(ln)) })
 	}
-	wait := start(ctx, end, loops...)
+	wait := drain.Start(ctx, end, loops...)
 	<-ctx.Done()
 	for _, ln := range listeners {
 		_ = ln.Close() // what it says comes from Accept too
 	}
 	p.drain(context.WithoutCancel(ctx))
 	return wait()
-}
-
-// start runs the loops, the first of which to return calls end. The function
-// that it returns waits for them all and joins their errors, but not those that
-// came of the end of ctx.
-func start(ctx context.Context, end func(), loops ...func() error) (wait func() error) {
-	errs := make([]error, len(loops))
-	var running sync.WaitGroup
-	for i, loop := range loops {
-		running.Go(func() {
-			defer end()
-			if err := loop(); ctx.Err() == nil {
-				errs[i] = err
-			}
-		})
-	}
-	return func() error {
-		running.Wait()
-		return errors.Join(errs...)
-	}
 }
 
 // drain ends the servers. Each connection is good for one request more, so that

@@ -3,14 +3,14 @@ package routing
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/moatd/moatd/pkg/internal/drain"
 )
 
 // arrivalGrace is how long a client that was accepted may take to send its
@@ -28,27 +28,17 @@ const cutGrace = time.Second
 func (rt *Router) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	errs := make([]error, len(listeners)+1)
-	var loops sync.WaitGroup
-	loop := func(i int, fn func() error) {
-		loops.Go(func() {
-			defer end()
-			if err := fn(); ctx.Err() == nil {
-				errs[i] = err // and not what comes of the end
-			}
-		})
+	loops := []func() error{func() error { return rt.server.Serve(rt.queue) }}
+	for _, ln := range listeners {
+		loops = append(loops, func() error { return rt.accept(ctx, rt.conns.Track(ln)) })
 	}
-	for i, ln := range listeners {
-		loop(i, func() error { return rt.accept(ctx, rt.conns.Track(ln)) })
-	}
-	loop(len(listeners), func() error { return rt.server.Serve(rt.queue) })
+	wait := drain.Start(ctx, end, loops...)
 	<-ctx.Done()
 	for _, ln := range listeners {
 		_ = ln.Close() // what it says comes from Accept too
 	}
 	rt.drain(context.WithoutCancel(ctx))
-	loops.Wait()
-	return errors.Join(errs...)
+	return wait()
 }
 
 // drain ends the server. Each connection is good for one request more, so that

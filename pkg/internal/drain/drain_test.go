@@ -137,6 +137,20 @@ func TestWaitUntilTheSetIsEmpty(t *testing.T) {
 	})
 }
 
+func TestStartEndsAllLoopsWithTheFirst(t *testing.T) {
+	boom := errors.New("boom")
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	wait := Start(ctx, end,
+		func() error { return boom },
+		func() error { <-ctx.Done(); return errors.New("came of the end") },
+	)
+	<-ctx.Done() // the first loop has ended it
+	if err := wait(); !errors.Is(err, boom) || err.Error() != "boom" {
+		t.Errorf("the loops ended with %v, want %v alone", err, boom)
+	}
+}
+
 func TestCloseWriteNeedsAConnectionThatCan(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
