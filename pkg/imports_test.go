@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/inject":     {"internal/coding", "internal/hosts", "internal/replace"},
 	"pkg/internal/replace":    {},
 	"pkg/internal/coding":     {"github.com/andybalholm/brotli", "github.com/klauspost/compress/zstd"},
-	"pkg/internal/mitm":       {"internal/hosts"},
+	"pkg/internal/mitm":       {"internal/drain", "internal/hosts"},
 	"pkg/internal/pki":        {"internal/hosts"},
 	"pkg/internal/hosts":      {"golang.org/x/net/idna"},
 	"pkg/internal/store":      {"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},

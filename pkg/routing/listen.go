@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -67,9 +66,9 @@ func (rt *Router) sort(c *client) {
 	case err != nil || first == tlsRecord && rt.tls == nil:
 		_ = c.Close() // it said nothing, or nothing that we understand
 	case first == tlsRecord:
-		rt.queue.put(tls.Server(c, rt.tls))
+		rt.queue.Put(tls.Server(c, rt.tls))
 	default:
-		rt.queue.put(c)
+		rt.queue.Put(c)
 	}
 }
 
@@ -81,39 +80,3 @@ func (c *client) first(deadline time.Time) (byte, error) {
 	first, err := c.peek()
 	return first, errors.Join(err, c.SetReadDeadline(time.Time{}))
 }
-
-// queue is a listener that accepts what is put into it.
-type queue struct {
-	conns chan net.Conn
-	done  chan struct{} // closed by Close
-	once  sync.Once
-}
-
-func newQueue() *queue { return &queue{conns: make(chan net.Conn), done: make(chan struct{})} }
-
-func (q *queue) put(c net.Conn) {
-	select {
-	case q.conns <- c:
-	case <-q.done:
-		_ = c.Close() // too late for it; the client sees the end of the connection
-	}
-}
-
-// Accept implements [net.Listener].
-func (q *queue) Accept() (net.Conn, error) {
-	select {
-	case c := <-q.conns:
-		return c, nil
-	case <-q.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements [net.Listener].
-func (q *queue) Close() error {
-	q.once.Do(func() { close(q.done) })
-	return nil
-}
-
-// Addr implements [net.Listener]; there is no address.
-func (q *queue) Addr() net.Addr { return &net.UnixAddr{Name: "routing"} }

@@ -35,8 +35,8 @@ type Router struct {
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
 	server    *http.Server
-	tls       *tls.Config // nil if TLS is not served
-	queue     *queue      // connections of which it is known whether they speak TLS
+	tls       *tls.Config  // nil if TLS is not served
+	queue     *drain.Queue // connections of which it is known whether they speak TLS
 	conns     drain.Conns
 	clients   drain.Set[*client]   // those of conns, with what they are doing
 	running   drain.Set[*activity] // requests, and connections that have not spoken yet
@@ -62,7 +62,7 @@ func New(opts Options) (*Router, error) {
 		opts.Log = logrus.New()
 		opts.Log.SetOutput(io.Discard)
 	}
-	rt := &Router{opts: opts, transport: newTransport(), queue: newQueue()}
+	rt := &Router{opts: opts, transport: newTransport(), queue: drain.NewQueue("routing")}
 	rt.proxy = rt.newProxy()
 	rt.server = &http.Server{
 		Handler:           rt,

@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/moatd/moatd/pkg/internal/drain"
 )
 
 const (
@@ -39,7 +41,7 @@ type Options struct {
 // A Server serves all tunnels of a daemon. It is safe for concurrent use.
 type Server struct {
 	http  *http.Server
-	queue *queue
+	queue *drain.Queue
 	tls   *tls.Config
 	idle  idlers
 }
@@ -48,7 +50,7 @@ type Server struct {
 func New(opts Options) *Server {
 	s := &Server{
 		idle:  idlers{states: make(map[net.Conn]state)},
-		queue: &queue{conns: make(chan net.Conn), done: make(chan struct{})},
+		queue: drain.NewQueue("tunnels"),
 		tls: &tls.Config{
 			MinVersion: tls.VersionTLS12,
 			NextProtos: []string{"h2", "http/1.1"},
@@ -88,7 +90,7 @@ func (s *Server) Serve() error {
 // what the client sent ahead of our answer to its CONNECT. Take does not wait
 // for the tunnel to end; after Shutdown it closes conn at once.
 func (s *Server) Take(conn net.Conn, t *Tunnel, early io.Reader) {
-	s.queue.put(tls.Server(&tunnelConn{Conn: conn, tunnel: t, early: early}, s.tls))
+	s.queue.Put(tls.Server(&tunnelConn{Conn: conn, tunnel: t, early: early}, s.tls))
 }
 
 // CloseIdle closes the tunnels without a request, and lets each other one end
