@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-//go:embed systemd/*.socket systemd/*.service
+//go:embed systemd/*.socket systemd/*.service systemd/*.conf systemd/system
 var files embed.FS
 
 // packagedCommand is how the embedded service starts the daemon: the place where
@@ -36,10 +36,30 @@ func UnitNames() []string {
 // path of UTF-8 without the characters that systemd refuses in the name of an
 // executable, however quoted: control characters, quotes and backslashes.
 func Unit(name, exe string) (string, error) {
+	return render("systemd", name, exe)
+}
+
+// SystemUnit is [Unit] for the system's manager: the daemon of the whole machine,
+// which runs as the account moat.
+func SystemUnit(name, exe string) (string, error) {
+	return render("systemd/system", name, exe)
+}
+
+// Sandbox returns the drop-in for the user's moatd.service that needs user
+// namespaces. A unit with it fails where there are none.
+func Sandbox() string {
+	text, err := files.ReadFile("systemd/sandbox.conf")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return string(text)
+}
+
+func render(dir, name, exe string) (string, error) {
 	if err := checkExe(exe); err != nil {
 		return "", err
 	}
-	text, err := files.ReadFile(path.Join("systemd", name))
+	text, err := files.ReadFile(path.Join(dir, name))
 	if err != nil || !slices.Contains(UnitNames(), name) {
 		return "", fmt.Errorf("no unit %q among moatd's", name)
 	}

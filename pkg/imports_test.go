@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/store":      {"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal"},
+	"pkg/internal/supervisor": {},
 	"pkg/internal/tasks":      {},
 	"pkg/internal/drain":      {},
 	"pkg/internal/demo":       {},
