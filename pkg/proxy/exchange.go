@@ -15,8 +15,9 @@ type exchange struct {
 	start   time.Time
 	head    Head
 	verdict Verdict
-	status  int  // of the answer; 0 while there is none
-	failed  bool // the upstream did not answer
+	status  int     // of the answer; 0 while there is none
+	failed  bool    // the upstream did not answer
+	upload  *upload // nil without a body
 }
 
 func newExchange(run *RunContextData, r *http.Request) *exchange {

@@ -96,6 +96,25 @@ func TestAnswerBeforeTheBodyIsSent(t *testing.T) {
 	}
 }
 
+// TestAnswerBeforeTheBodyEnds has a client that sends nothing more before it has
+// the whole of the answer, as those of HTTP/2 do after an error.
+func TestAnswerBeforeTheBodyEnds(t *testing.T) {
+	origin := func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex() // or HTTP/1.1 waits for the body first
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		_, _ = io.WriteString(w, "too large")
+	}
+	for _, v := range versions() {
+		t.Run(v.name, func(t *testing.T) {
+			_, c := v.world(t, origin)
+			r, w := io.Pipe()
+			defer w.Close()
+			go io.WriteString(w, "a beginning")
+			do(t, c, post(t, r)).want(t, http.StatusRequestEntityTooLarge, "too large")
+		})
+	}
+}
+
 // TestAnswerThatBreaksOff checks that the client learns of it: an answer that
 // only seems whole would be worse than none.
 func TestAnswerThatBreaksOff(t *testing.T) {

@@ -105,10 +105,16 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	ex.verdict = run.Decide(ex.head)
 	switch {
 	case ex.verdict.Status == 0:
-		p.forward.ServeHTTP(scrubHints(duplex(w, r), ex.verdict.Rules), r.WithContext(withExchange(r.Context(), ex)))
+		p.pass(w, r, ex)
 	case t == nil:
 		ex.refuse(ex.verdict.outsideTunnel(r)).write(w, r)
 	default:
 		ex.refuse(ex.verdict).write(w, r)
 	}
+}
+
+// pass has the request answered by its upstream.
+func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange) {
+	r, ex.upload = watch(w, r)
+	p.forward.ServeHTTP(scrubHints(duplex(w, r), ex.verdict.Rules), r.WithContext(withExchange(r.Context(), ex)))
 }

@@ -39,6 +39,9 @@ func answered(r *http.Response) error {
 	if len(r.Trailer) > 0 {
 		r.Header.Del("Content-Length") // in HTTP/1.1 only chunks have trailers
 	}
+	if ex.upload != nil && r.ProtoMajor > 1 {
+		r.Body = lastWord{r.Body, ex.upload}
+	}
 	return nil
 }
 

@@ -1,0 +1,61 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// An upload is the body of a request on its way to the upstream. ReverseProxy
+// hides from the transport how to close it: over HTTP/2, the transport of an
+// answer that is over would wait for ever for a client that waits for the end of
+// the answer before it sends more.
+type upload struct {
+	io.ReadCloser
+	over atomic.Bool // its end, or an error, was read
+	stop func()      // makes a Read that waits return
+}
+
+// watch returns r with a body that can be abandoned, and that upload; nil
+// without a body.
+func watch(w http.ResponseWriter, r *http.Request) (*http.Request, *upload) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r, nil
+	}
+	up := &upload{ReadCloser: r.Body, stop: func() {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // unsupported only by a w of tests
+	}}
+	out := *r
+	out.Body = up
+	return &out, up
+}
+
+// Read implements [io.Reader].
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if err != nil {
+		u.over.Store(true)
+	}
+	return n, err
+}
+
+// abandon reads no more of the body, as nobody wants it. Of a body that is over
+// it says nothing: the connection may have gone on to its next request.
+func (u *upload) abandon() {
+	if !u.over.Load() {
+		u.stop()
+	}
+}
+
+// lastWord is the body of an answer whose end is that of the upload too.
+type lastWord struct {
+	io.ReadCloser
+	upload *upload
+}
+
+// Close implements [io.Closer].
+func (l lastWord) Close() error {
+	l.upload.abandon()
+	return l.ReadCloser.Close()
+}
