@@ -21,6 +21,13 @@ type Granter interface {
 	Hosts(grant string) []string
 }
 
+// A Shaper is a [Granter] that also knows which parts of which hosts a grant is
+// for while its credential is missing.
+type Shaper interface {
+	// Shape does what Configure would do, without the secret.
+	Shape(grant string, into credential.ProxyConfigurer)
+}
+
 // noGranter is the Granter of a registry without a credential store.
 type noGranter struct{}
 
@@ -37,7 +44,7 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 	rc.equipping.Lock() // one after the other, so that what was found last is what counts
 	defer rc.equipping.Unlock()
 	begun := r.refreshes.Load()
-	granted := newLayer()
+	granted := &granted{secrets: make(map[string]credential.Secret)}
 	missing := append(r.configure(ctx, rc, granted), r.secrets(ctx, rc, granted)...)
 	_ = r.assume(rc) // an error stands in what the handler answers
 	if ctx.Err() != nil && rc.snap.Load() != nil {
@@ -51,18 +58,36 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 	return rc.degraded()
 }
 
-func (r *Registry) configure(ctx context.Context, rc *RunContext, into credential.ProxyConfigurer) []proxy.MissingGrant {
+// configure gives each grant of the run a layer.
+func (r *Registry) configure(ctx context.Context, rc *RunContext, into *granted) []proxy.MissingGrant {
 	var missing []proxy.MissingGrant
-	for _, grant := range rc.Grants {
-		if rc.elsewhere(grant) {
+	for i, grant := range rc.Grants {
+		if rc.elsewhere(grant) || slices.Contains(rc.Grants[:i], grant) {
 			continue
 		}
-		err := r.granter.Configure(ctx, grant, into)
-		if err != nil && !r.brought(rc, grant) {
-			missing = append(missing, proxy.MissingGrant{Grant: grant, Hosts: r.granter.Hosts(grant), Reason: err.Error()})
+		l := newLayer()
+		l.grant = grant
+		err := r.granter.Configure(ctx, grant, l)
+		if err != nil && r.brought(rc, grant) {
+			continue
 		}
+		if err != nil {
+			missing = append(missing, proxy.MissingGrant{Grant: grant, Hosts: r.granter.Hosts(grant), Reason: err.Error()})
+			l = r.shape(grant, err)
+		}
+		into.layers = append(into.layers, l)
 	}
 	return missing
+}
+
+// shape returns the layer of a grant whose credential is missing.
+func (r *Registry) shape(grant string, reason error) *layer {
+	l := newLayer()
+	l.grant, l.missing = grant, proxy.Missing{Grant: grant, Reason: reason.Error()}
+	if s, ok := r.granter.(Shaper); ok {
+		s.Shape(grant, l)
+	}
+	return l
 }
 
 // brought reports whether the run was registered with a credential of its own

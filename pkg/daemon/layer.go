@@ -3,19 +3,24 @@ package daemon
 import (
 	"github.com/moatd/moatd/pkg/credential"
 	"github.com/moatd/moatd/pkg/internal/hosts"
+	"github.com/moatd/moatd/pkg/proxy"
 )
 
-// A layer is a set of rules by host. A run has two: what it was registered
-// with, in the exported maps, and what its grants set, made anew at each
+// A layer is a set of rules by host. A run has one with what it was registered
+// with, in the exported maps, and one for each of its grants, made anew at each
 // refresh. It implements [credential.ProxyConfigurer], with no lock.
 type layer struct {
+	grant   string        // that it is of, "" for what the run was registered with
+	missing proxy.Missing // of a grant without a credential: its claims say for what
+
 	credentials   map[string]CredentialEntry
 	extra         map[string][]ExtraHeaderEntry
 	remove        map[string][]string
 	substitutions map[string]TokenSubstitutionEntry
 	transformers  map[string][]credential.ResponseTransformer
-	secrets       map[string]credential.Secret // by grant, of MCP servers
-	kinds         map[string][]string          // of the built-in transformers
+	kinds         map[string][]string // of the built-in transformers
+	query         map[string][]string // parameters to take out
+	paths         map[string][]claim  // credentials for parts of a host
 }
 
 func newLayer() *layer {
@@ -25,8 +30,9 @@ func newLayer() *layer {
 		remove:        make(map[string][]string),
 		substitutions: make(map[string]TokenSubstitutionEntry),
 		transformers:  make(map[string][]credential.ResponseTransformer),
-		secrets:       make(map[string]credential.Secret),
 		kinds:         make(map[string][]string),
+		query:         make(map[string][]string),
+		paths:         make(map[string][]claim),
 	}
 }
 
@@ -83,4 +89,28 @@ func (l *layer) RemoveRequestHeader(host, headerName string) {
 
 func (l *layer) SetTokenSubstitution(host, placeholder, realToken string) {
 	l.substitutions[key(host)] = TokenSubstitutionEntry{Placeholder: placeholder, RealToken: realToken}
+}
+
+// SetPathCredential sends a header to host for the paths below prefix alone.
+func (l *layer) SetPathCredential(host, prefix, headerName, headerValue, grant string) {
+	k := key(host)
+	l.paths[k] = append(l.paths[k], claim{layer: l, prefix: prefix, entry: CredentialEntry{headerName, headerValue, grant}})
+}
+
+// LendPathCredential does so where no other grant of the run wants it.
+func (l *layer) LendPathCredential(host, prefix, headerName, headerValue, grant string) {
+	k := key(host)
+	l.paths[k] = append(l.paths[k], claim{layer: l, prefix: prefix, entry: CredentialEntry{headerName, headerValue, grant}, lent: true})
+}
+
+// RemoveQueryParameter takes a parameter out of the query of requests for host.
+func (l *layer) RemoveQueryParameter(host, name string) {
+	k := key(host)
+	l.query[k] = append(l.query[k], name)
+}
+
+// AddTransformerKind changes the answers of host with a built-in transformer.
+func (l *layer) AddTransformerKind(host, kind string) {
+	k := key(host)
+	l.kinds[k] = append(l.kinds[k], kind)
 }

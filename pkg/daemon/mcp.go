@@ -33,9 +33,8 @@ func checkServers(servers []config.MCPServerConfig) error {
 	return nil
 }
 
-// secrets finds the credentials of the run's MCP servers and puts them into the
-// layer. It returns those that are missing, for the host of their server.
-func (r *Registry) secrets(ctx context.Context, rc *RunContext, into *layer) []proxy.MissingGrant {
+// secrets finds the credentials of the run's MCP servers and puts them into into. It returns those that are missing, for the host of their server.
+func (r *Registry) secrets(ctx context.Context, rc *RunContext, into *granted) []proxy.MissingGrant {
 	var missing []proxy.MissingGrant
 	for _, s := range rc.MCPServers {
 		if s.Auth == nil {

@@ -49,7 +49,7 @@ type RunContext struct {
 	snap atomic.Pointer[proxy.RunContextData] // what requests see; nil before the run is registered
 
 	mu            sync.RWMutex
-	granted       *layer               // guarded by mu; what the grants set
+	granted       *granted             // guarded by mu; what the grants set, nil for nothing
 	missing       []proxy.MissingGrant // guarded by mu; the grants without a credential
 	broken        error                // guarded by mu; why snap refuses every request, nil if it does not
 	awsHandler    http.Handler         // guarded by mu; nil for none

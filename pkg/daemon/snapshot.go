@@ -20,7 +20,7 @@ func (rc *RunContext) ToProxyContextData() *proxy.RunContextData {
 }
 
 // publish makes the first snapshot, and each after a change of the grants.
-func (rc *RunContext) publish(granted *layer, missing []proxy.MissingGrant) {
+func (rc *RunContext) publish(granted *granted, missing []proxy.MissingGrant) {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
 	rc.granted, rc.missing = granted, missing
@@ -46,45 +46,69 @@ func (rc *RunContext) tell(seen func(string)) {
 func (rc *RunContext) check() error {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	_, err := proxy.NewRunContextData(rc.specLocked())
+	_, err := rc.dataLocked()
 	return err
 }
 
 func (rc *RunContext) compileLocked() *proxy.RunContextData {
-	data, err := proxy.NewRunContextData(rc.specLocked())
+	data, err := rc.dataLocked()
 	if rc.broken = err; err != nil {
 		return proxy.Refusing(rc.RunID, err)
 	}
 	return data
 }
 
-func (rc *RunContext) specLocked() proxy.RunSpec {
+func (rc *RunContext) dataLocked() (*proxy.RunContextData, error) {
+	spec, err := rc.specLocked()
+	if err != nil {
+		return nil, err
+	}
+	return proxy.NewRunContextData(spec)
+}
+
+func (rc *RunContext) specLocked() (proxy.RunSpec, error) {
+	rules, err := rc.layersLocked().rules()
+	if err != nil {
+		return proxy.RunSpec{}, err
+	}
 	return proxy.RunSpec{
 		RunID:   rc.RunID,
 		Policy:  rc.NetworkPolicy,
 		Allow:   rc.NetworkAllow,
-		Hosts:   rc.mergedLocked().rules(),
-		Missing: rc.missing,
+		Hosts:   rules,
+		Missing: rc.granted.closed(rc.missing),
 		Servers: rc.serversLocked(),
 		AWS:     rc.awsHandler,
-	}
+	}, nil
 }
 
-// mergedLocked puts the two layers together, what the grants set over what the
-// run was registered with.
-func (rc *RunContext) mergedLocked() *layer {
-	both := newLayer()
+// layersLocked returns the layers of the run, that which it was registered with
+// first.
+func (rc *RunContext) layersLocked() layers {
+	base := newLayer()
 	for _, t := range rc.TransformerSpecs {
-		both.kinds[key(t.Host)] = append(both.kinds[key(t.Host)], t.Kind)
+		base.kinds[key(t.Host)] = append(base.kinds[key(t.Host)], t.Kind)
 	}
-	both.add(&layer{
+	base.add(&layer{
 		credentials: rc.Credentials, extra: rc.ExtraHeaders, remove: rc.RemoveHeaders,
 		substitutions: rc.TokenSubstitutions, transformers: rc.ResponseTransformers,
 	})
-	if rc.granted != nil {
-		both.add(rc.granted)
+	if rc.granted == nil {
+		return layers{base}
 	}
-	return both
+	return append(layers{base}, rc.granted.layers...)
+}
+
+// mergedLocked puts the layers together, what the grants set over what the run
+// was registered with.
+func (rc *RunContext) mergedLocked() *layer {
+	all := newLayer()
+	for _, l := range rc.layersLocked() {
+		if l.missing.Grant == "" {
+			all.add(l)
+		}
+	}
+	return all
 }
 
 // add puts m over l: its credential and substitution for a host replace those
@@ -112,44 +136,4 @@ func join[V any](into, from map[string][]V) {
 	for _, k := range slices.Sorted(maps.Keys(from)) {
 		into[key(k)] = append(into[key(k)], from[k]...)
 	}
-}
-
-// rules returns the rules by host. The entry of a host with a port takes what
-// it does not have itself from the entry without.
-func (l *layer) rules() map[string]*proxy.HostRules {
-	names := make(map[string]struct{})
-	for _, seq := range []func(func(string) bool){
-		maps.Keys(l.credentials), maps.Keys(l.substitutions), maps.Keys(l.extra), maps.Keys(l.remove),
-		maps.Keys(l.transformers), maps.Keys(l.kinds),
-	} {
-		for k := range seq {
-			names[k] = struct{}{}
-		}
-	}
-	rules := make(map[string]*proxy.HostRules, len(names))
-	for name := range names {
-		rules[name] = l.rulesFor(name)
-	}
-	return rules
-}
-
-func (l *layer) rulesFor(host string) *proxy.HostRules {
-	r := new(proxy.HostRules)
-	if c, ok := lookup(l.credentials, host); ok {
-		r.Credentials = append(r.Credentials, proxy.Header{Name: c.Name, Value: c.Value, Grant: c.Grant})
-	}
-	if s, ok := lookup(l.substitutions, host); ok {
-		r.Substitute = append(r.Substitute, proxy.Substitution{Placeholder: s.Placeholder, Secret: s.RealToken})
-	}
-	extra, _ := lookup(l.extra, host)
-	for _, e := range extra {
-		r.Extra = append(r.Extra, proxy.Header{Name: e.Name, Value: e.Value})
-	}
-	r.Remove, _ = lookup(l.remove, host)
-	r.Kinds, _ = lookup(l.kinds, host)
-	transformers, _ := lookup(l.transformers, host)
-	for _, t := range transformers {
-		r.Respond = append(r.Respond, proxy.Adapt(t))
-	}
-	return r
 }

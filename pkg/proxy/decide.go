@@ -6,6 +6,7 @@ import "github.com/moatd/moatd/pkg/internal/hosts"
 type Head struct {
 	Scheme string     // of the upstream: "https" or "http"
 	Target hosts.Host // of the CONNECT or of the absolute URL, with a port
+	Path   string     // escaped, as it goes out; "" for a CONNECT
 	Server string     // the MCP server that it is relayed to by name, "" for none
 	// Names are what else names a host in the request: SNI, the Host header or
 	// :authority. Each must agree with Target.
@@ -37,6 +38,7 @@ const (
 	reasonPolicy      = "network-policy"
 	reasonMisdirected = "misdirected"
 	reasonMissing     = "credential-unavailable"
+	reasonScope       = "scope"
 	reasonCleartext   = "cleartext"
 	reasonPlaceholder = "placeholder"
 	reasonAddress     = "address"
@@ -48,7 +50,7 @@ const (
 // Decide judges a request. It is a pure function of the snapshot and the head.
 func (d *RunContextData) Decide(h Head) Verdict {
 	for _, judge := range []func(*RunContextData, Head) (Verdict, bool){
-		wrongName, unknownServer, notAllowed, strayPlaceholder, missingCredential, cleartext,
+		wrongName, unknownServer, notAllowed, unclearPath, strayPlaceholder, missingCredential, outOfScope, cleartext,
 	} {
 		if v, refused := judge(d, h); refused {
 			return v
@@ -62,11 +64,9 @@ func (d *RunContextData) forward(h Head) Verdict {
 	v := Verdict{Rule: "policy " + Permissive}
 	if rule, exact, ok := d.allowed(h.Target); ok {
 		v.Rule, v.Special = "allow "+rule, exact
-	} else if grant, ok := d.granted(h.Target); ok {
+	} else if grant, ok := d.granted(h); ok {
 		v.Rule = "grant " + grant
 	}
-	if rules, ok := d.rules.Lookup(h.Target); ok {
-		v.Rules = rules
-	}
+	v.Rules = d.rulesFor(h)
 	return d.relayed(h, v)
 }

@@ -101,7 +101,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 		ex.refuse(malformed(err)).write(w, r)
 		return
 	}
-	ex.head.Placeholder = run.stray(r, head.Target)
+	ex.head.Placeholder = run.stray(r, head)
 	ex.verdict = run.Decide(ex.head)
 	switch {
 	case ex.verdict.Status == 0:

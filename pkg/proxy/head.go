@@ -35,7 +35,7 @@ func headOf(r *http.Request, t *mitm.Tunnel) (Head, error) {
 	if t == nil {
 		return plainHead(r)
 	}
-	h := Head{Scheme: "https", Target: t.Target}
+	h := Head{Scheme: "https", Target: t.Target, Path: pathOf(r)}
 	if r.Method == http.MethodConnect {
 		return h, errNested
 	}
@@ -74,7 +74,15 @@ func plainHead(r *http.Request) (Head, error) {
 	}
 	// net/http has replaced the Host header by that of the URL, as RFC 9112,
 	// section 3.2.2, asks of a proxy; so there is no other name to compare.
-	return Head{Scheme: r.URL.Scheme, Target: target.OrPort(port), Server: serverName(r)}, nil
+	return Head{Scheme: r.URL.Scheme, Target: target.OrPort(port), Path: pathOf(r), Server: serverName(r)}, nil
+}
+
+// pathOf returns the path of a request, as it goes out.
+func pathOf(r *http.Request) string {
+	if path := r.URL.EscapedPath(); path != "" {
+		return path
+	}
+	return "/"
 }
 
 // name adds a name that must agree with the target.

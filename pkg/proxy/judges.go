@@ -27,7 +27,7 @@ func notAllowed(d *RunContextData, h Head) (Verdict, bool) {
 	if _, _, ok := d.allowed(h.Target); ok {
 		return Verdict{}, false
 	}
-	if _, ok := d.granted(h.Target); ok {
+	if _, ok := d.granted(h); ok {
 		return Verdict{}, false
 	}
 	return Verdict{
@@ -64,8 +64,8 @@ func missingCredential(d *RunContextData, h Head) (Verdict, bool) {
 }
 
 func cleartext(d *RunContextData, h Head) (Verdict, bool) {
-	rules, ok := d.rules.Lookup(h.Target)
-	if !ok || !rules.Secret() || rules.Cleartext || h.Scheme == "https" || h.Target.IsLoopback() {
+	rules := d.rulesFor(h)
+	if !rules.Secret() || rules.Cleartext || h.Scheme == "https" || h.Target.IsLoopback() {
 		return Verdict{}, false
 	}
 	return Verdict{

@@ -27,9 +27,13 @@ func (d *RunContextData) allowed(h hosts.Host) (rule string, exact, ok bool) {
 
 // granted reports whether a grant of the run covers h, for a credential or for
 // one that is missing now.
-func (d *RunContextData) granted(h hosts.Host) (grant string, ok bool) {
-	if r, found := d.rules.Lookup(h); found && r.Secret() && standard(h.Port, d.rules, h) {
+func (d *RunContextData) granted(head Head) (grant string, ok bool) {
+	h := head.Target
+	if r := d.rulesFor(head); r.Secret() && standard(h.Port, d.rules, h) {
 		return strings.Join(r.Grants(), ","), true
+	}
+	if r, _ := d.rules.Lookup(h); r.Parted() && standard(h.Port, d.rules, h) {
+		return strings.Join(r.PartGrants(), ","), true
 	}
 	if m, found := d.missing.Lookup(h); found && standard(h.Port, d.missing, h) {
 		return m.Grant, true
@@ -46,10 +50,10 @@ func standard[V any](port int, t hosts.Table[V], h hosts.Host) bool {
 	return port == 80 || port == 443
 }
 
-// stray reports whether r, for target, carries a placeholder of another host
+// stray reports whether r, whose head is h, carries a placeholder of another host
 // where credentials stand.
-func (d *RunContextData) stray(r *http.Request, target hosts.Host) bool {
-	own, _ := d.rules.Lookup(target) // nil has no placeholders
+func (d *RunContextData) stray(r *http.Request, h Head) bool {
+	own, target := d.rulesFor(h), h.Target // nil has no placeholders
 	for _, s := range d.secrets {
 		if !own.Knows(s.Placeholder) && s.Found(r) {
 			return true

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -110,7 +111,7 @@ func relayRules(own *HostRules) *HostRules {
 	if own != nil {
 		*rules = *own
 	}
-	rules.Stubs = nil
+	rules.Stubs, rules.Parts = nil, nil
 	rules.Remove = append(slices.Clip(rules.Remove), notRelayed...)
 	rules.Credentials = slices.Clone(rules.Credentials)
 	return rules
@@ -123,6 +124,13 @@ func withStub(own *HostRules, stub inject.Stub) *HostRules {
 		*rules = *own
 	}
 	rules.Stubs = append(slices.Clip(rules.Stubs), stub)
+	if rules.Parted() {
+		rules.Parts = maps.Clone(rules.Parts)
+		for prefix, p := range rules.Parts {
+			p.Rules = withStub(p.Rules, stub)
+			rules.Parts[prefix] = p
+		}
+	}
 	return rules
 }
 

@@ -27,6 +27,9 @@ func (d *RunContextData) missingFor(h Head) (MissingGrant, bool) {
 		return *d.closed, true
 	}
 	m, ok := d.missing.Lookup(h.Target)
+	if p, in, _ := d.part(h); in { // a path that is not clear was refused before
+		m, ok = MissingGrant{Grant: p.Missing.Grant, Reason: p.Missing.Reason}, p.Missing.Grant != ""
+	}
 	s, relayed := d.servers[h.Server]
 	if !relayed || s.grant == "" {
 		return m, ok

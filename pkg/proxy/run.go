@@ -23,6 +23,12 @@ const (
 	Strict     = "strict"     // the allow list and the hosts of the grants
 )
 
+// Part is what is done for a part of a host, and Missing what it lacks.
+type (
+	Part    = inject.Part
+	Missing = inject.Missing
+)
+
 // RunSpec is what a RunContextData is made from. Hosts are "host" or
 // "host:port", in any case.
 type RunSpec struct {
@@ -111,6 +117,9 @@ func (d *RunContextData) addRules(h hosts.Host, rules *HostRules) error {
 	d.rules[h] = rules
 	if rules != nil {
 		d.secrets = append(d.secrets, rules.Substitute...)
+		for _, p := range rules.Parts {
+			d.secrets = append(d.secrets, p.Rules.Substitute...)
+		}
 	}
 	return nil
 }

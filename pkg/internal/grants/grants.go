@@ -70,6 +70,10 @@ func New(opts Options) (*Resolver, error) {
 // text that says what to do, those of [credential.Store] for a record that
 // cannot be read, or that the secret cannot be sent in a header.
 func (r *Resolver) Configure(ctx context.Context, grant string, into credential.ProxyConfigurer) error {
+	full, ok := into.(providers.Configurer)
+	if !ok {
+		return fmt.Errorf("grant %s: a %T cannot be configured", grant, into)
+	}
 	p, err := r.provider(grant)
 	if err != nil {
 		return err
@@ -84,8 +88,19 @@ func (r *Resolver) Configure(ctx context.Context, grant string, into credential.
 	for _, form := range p.Forms(c.Secret) {
 		r.opts.Seen(form)
 	}
-	p.Configure(grant, c.Secret, into)
+	p.Configure(grant, c.Secret, full)
 	return nil
+}
+
+// Shape sets in into, which is a [providers.Configurer], what Configure would set,
+// without the secret: whoever asks knows then where the credential would go.
+func (r *Resolver) Shape(grant string, into credential.ProxyConfigurer) {
+	p, err := r.provider(grant)
+	full, ok := into.(providers.Configurer)
+	if err != nil || !ok {
+		return
+	}
+	p.Configure(grant, "", full)
 }
 
 // credential looks for the exact name first, then for the provider's.
@@ -104,19 +119,30 @@ func (r *Resolver) credential(ctx context.Context, grant, provider string) (*cre
 }
 
 func (r *Resolver) provider(grant string) (*providers.Provider, error) {
-	name, _, err := credential.ParseGrant(grant)
+	name, scope, err := credential.ParseGrant(grant)
 	if err != nil {
 		return nil, err
 	}
 	set := r.set.Load()
 	if p, ok := set.Get(name); ok {
-		return p, nil
+		return p, checkScope(p, grant, scope)
 	}
 	if bad := set.Broken(name); bad != nil {
 		oneLine := strings.ReplaceAll(bad.Error(), "\n", "; ")
 		return nil, fmt.Errorf("grant %s: %w: its file is bad: %s", grant, ErrUnknownProvider, oneLine)
 	}
 	return nil, fmt.Errorf("grant %s: %w %s", grant, ErrUnknownProvider, name)
+}
+
+// checkScope says why a grant cannot have its scope.
+func checkScope(p *providers.Provider, grant, scope string) error {
+	if scope == "" {
+		return nil
+	}
+	if err := p.CheckScope(scope); err != nil {
+		return fmt.Errorf("grant %s: %w", grant, err)
+	}
+	return nil
 }
 
 // Provider returns the provider of grant.

@@ -1,10 +1,10 @@
 package grants_test
 
-import "github.com/moatd/moatd/pkg/credential"
+import "github.com/moatd/moatd/pkg/internal/providers"
 
 // recorder keeps what is set in it, one line for each call that a provider makes.
 type recorder struct {
-	credential.ProxyConfigurer // nil: the calls that no provider makes panic
+	providers.Configurer // nil: the calls that no provider makes panic
 
 	calls []string
 }
@@ -23,4 +23,8 @@ func (r *recorder) RemoveRequestHeader(host, name string) {
 
 func (r *recorder) SetTokenSubstitution(host, placeholder, token string) {
 	r.calls = append(r.calls, "substitute "+host+" "+placeholder+" "+token)
+}
+
+func (r *recorder) SetPathCredential(host, prefix, name, value, grant string) {
+	r.calls = append(r.calls, "set "+host+prefix+" "+name+": "+value+" ("+grant+")")
 }

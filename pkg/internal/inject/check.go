@@ -31,6 +31,9 @@ func (r *Rules) Check() error {
 			return errors.New("a substitution needs a placeholder and a secret")
 		}
 	}
+	if err := r.checkParts(); err != nil {
+		return err
+	}
 	return r.checkKinds()
 }
 

@@ -29,6 +29,7 @@ type Substitution struct {
 // once they are in use; the zero value changes nothing but Proxy-* headers.
 type Rules struct {
 	Remove      []string // names of headers to take out
+	Query       []string // names of parameters to take out of the query
 	Substitute  []Substitution
 	Extra       []Header // merged into what the client sent
 	Credentials []Header // replace what the client sent
@@ -37,6 +38,10 @@ type Rules struct {
 
 	Respond []Transformer // of the answers, in this order
 	Kinds   []string      // built-in transformers of the answers
+
+	// Parts are what is done for parts of the host instead, by the canonical
+	// prefix of their paths; see [Rules.At]. nil means that there are none.
+	Parts map[string]Part
 }
 
 // Request changes out, which must be free of hop-by-hop headers, on its way to
@@ -44,6 +49,7 @@ type Rules struct {
 // anything of ours is set, and the credential comes last.
 func (r *Rules) Request(out *http.Request) {
 	r.strip(out.Header)
+	r.stripQuery(out.URL)
 	r.scrubbable(out.Header)
 	r.substitute(out)
 	r.stubs(out.Header)
@@ -134,7 +140,8 @@ func (r *Rules) Grants() []string {
 	return names
 }
 
-// Secret reports whether the rules put a secret into requests.
+// Secret reports whether the rules put a secret into requests, those for a part
+// of the host aside.
 func (r *Rules) Secret() bool {
 	return r != nil && len(r.Credentials)+len(r.Substitute)+len(r.Stubs) > 0
 }

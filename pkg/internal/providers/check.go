@@ -50,8 +50,10 @@ var ownedByHTTP = []string{
 }
 
 // headerName reads the name of a header, which is absent if it may be.
-func (v value) headerName(absent string) string {
-	name := v.textOr(absent)
+func (v value) headerName(absent string) string { return v.named(v.textOr(absent)) }
+
+// named fails v for a name that no header of ours can have.
+func (v value) named(name string) string {
 	lower := strings.ToLower(name)
 	switch {
 	case name == "" || strings.ContainsFunc(name, notToken):

@@ -3,6 +3,7 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/moatd/moatd/pkg/credential"
@@ -40,11 +41,33 @@ func (p *Provider) Check(secret credential.Secret) error {
 // bytes over 0x7f pass: no token has them, and not all servers take them.
 func notHeaderText(r rune) bool { return r < ' ' || r > '~' }
 
+// A Configurer takes all that a provider may want: a [credential.ProxyConfigurer]
+// with more of what is done to requests. Prefixes of paths are canonical, as
+// package hosts has it.
+type Configurer interface {
+	credential.ProxyConfigurer
+	// SetPathCredential sends headerName with headerValue, which holds a secret, to
+	// host for the paths below prefix alone.
+	SetPathCredential(host, prefix, headerName, headerValue, grant string)
+	// LendPathCredential does so unless another grant is for these paths, or for
+	// the whole host.
+	LendPathCredential(host, prefix, headerName, headerValue, grant string)
+	// RemoveQueryParameter takes a parameter out of the query of what the agent
+	// sends to host.
+	RemoveQueryParameter(host, name string)
+	// AddTransformerKind lets a built-in transformer see the answers of host.
+	AddTransformerKind(host, kind string)
+}
+
 // Configure sets what the provider does with secret in into, under the name of
-// grant. The secret must have passed [Provider.Check].
-func (p *Provider) Configure(grant string, secret credential.Secret, into credential.ProxyConfigurer) {
+// grant, whose scope says for which paths. The secret must have passed
+// [Provider.Check], and the scope [Provider.CheckScope].
+func (p *Provider) Configure(grant string, secret credential.Secret, into Configurer) {
 	for _, r := range p.remove {
 		into.RemoveRequestHeader(r.host, r.name)
+	}
+	for _, r := range p.query {
+		into.RemoveQueryParameter(r.host, r.name)
 	}
 	for _, s := range p.substitute {
 		into.SetTokenSubstitution(s.host, s.placeholder, secret.Reveal())
@@ -52,19 +75,36 @@ func (p *Provider) Configure(grant string, secret credential.Secret, into creden
 	for _, h := range p.extra {
 		into.AddExtraHeader(h.host, h.name, h.value)
 	}
-	for _, i := range p.inject {
-		into.SetCredentialWithGrant(i.host, i.header, i.value(secret.Reveal()), grant)
+	for _, t := range p.kinds {
+		into.AddTransformerKind(t.host, t.kind)
+	}
+	_, scope, _ := strings.Cut(grant, ":")
+	for _, at := range p.places(scope) {
+		value := at.value(secret.Reveal())
+		switch {
+		case at.prefix == "":
+			into.SetCredentialWithGrant(at.host, at.header, value, grant)
+		case at.lent:
+			into.LendPathCredential(at.host, at.prefix, at.header, value, grant)
+		default:
+			into.SetPathCredential(at.host, at.prefix, at.header, value, grant)
+		}
 	}
 }
 
-// Forms returns each text under which the secret goes out: itself, the header
+// Forms returns each text under which the secret goes out, once: itself, the header
 // values with it, and their base64 alone. A log must show none of them.
 func (p *Provider) Forms(secret credential.Secret) []string {
 	forms := []string{secret.Reveal()}
+	add := func(form string) {
+		if !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
 	for _, i := range p.inject {
-		forms = append(forms, i.value(secret.Reveal()))
+		add(i.value(secret.Reveal()))
 		if i.basicUser != "" {
-			forms = append(forms, i.basic(secret.Reveal()))
+			add(i.basic(secret.Reveal()))
 		}
 	}
 	return forms

@@ -18,6 +18,11 @@ func mustParse(tb testing.TB, file, data string) *providers.Provider {
 	return p
 }
 
+func validateURL(p *providers.Provider) string {
+	v, _ := p.Validation()
+	return v.URL
+}
+
 // everything uses each field of the schema.
 const everything = `
 name: demo
@@ -27,12 +32,15 @@ inject:
     prefix: "token "
   - hosts: [git.example.com]
     basic_user: oauth2
+  - {hosts: [git.example.com], paths: [/API/, /v2], header: X-Token}
   - hosts: [plain.example.com]
     header: X-Key
 extra_headers:
   - {hosts: [api.example.com, plain.example.com], name: X-Version, value: "2"}
 remove_headers:
   - {hosts: [plain.example.com], name: Authorization}
+remove_query: [{hosts: [git.example.com], name: key}]
+transformers: [{hosts: [plain.example.com], kind: response-scrub}]
 substitute:
   - {hosts: [bot.example.com], placeholder: moat-demo-token}
 env: {DEMO_TOKEN: placeholder, OTHER: "1"}
@@ -46,10 +54,14 @@ func TestConfigure(t *testing.T) {
 	want := []string{
 		"extra api.example.com X-Version: 2",
 		"extra plain.example.com X-Version: 2",
+		"kind plain.example.com response-scrub",
+		"query git.example.com key",
 		"remove plain.example.com Authorization",
 		"set api.example.com Authorization: token s3cret (demo:x)",
 		"set example.com:8443 Authorization: token s3cret (demo:x)",
 		"set git.example.com Authorization: Basic b2F1dGgyOnMzY3JldA== (demo:x)",
+		"set git.example.com/api X-Token: s3cret (demo:x)",
+		"set git.example.com/v2 X-Token: s3cret (demo:x)",
 		"set plain.example.com X-Key: s3cret (demo:x)",
 		"substitute bot.example.com moat-demo-token s3cret",
 	}
@@ -63,8 +75,8 @@ func TestConfigure(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"DEMO_TOKEN": "placeholder", "OTHER": "1"}, p.Env()); diff != "" {
 		t.Errorf("Env: -want +got\n%s", diff)
 	}
-	if p.Name() != "demo" || p.Description() != "All there is" || p.ValidateURL() != "https://api.example.com/me" {
-		t.Errorf("Name, Description, ValidateURL = %q, %q, %q", p.Name(), p.Description(), p.ValidateURL())
+	if p.Name() != "demo" || p.Description() != "All there is" || validateURL(p) != "https://api.example.com/me" {
+		t.Errorf("Name, Description, validateURL = %q, %q, %q", p.Name(), p.Description(), validateURL(p))
 	}
 }
 
@@ -83,7 +95,7 @@ func TestFormsCoverWhatIsSet(t *testing.T) {
 	p := mustParse(t, "demo.yaml", everything)
 	forms := p.Forms("s3cret")
 	want := []string{
-		"s3cret", "token s3cret", "token s3cret", "Basic b2F1dGgyOnMzY3JldA==", "b2F1dGgyOnMzY3JldA==", "s3cret",
+		"s3cret", "token s3cret", "Basic b2F1dGgyOnMzY3JldA==", "b2F1dGgyOnMzY3JldA==",
 	}
 	if diff := cmp.Diff(want, forms); diff != "" {
 		t.Errorf("Forms: -want +got\n%s", diff)

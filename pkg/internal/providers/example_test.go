@@ -29,6 +29,6 @@ func ExampleParse_mistakes() {
 	_, err := providers.Parse("gitlab.yaml", []byte("name: gitlab\ninject:\n  - prefiks: x\n    hosts:\n"))
 	fmt.Println(err)
 	// Output:
-	// gitlab.yaml:3: inject[0].prefiks: unknown field; the known ones are hosts, header, prefix, basic_user
+	// gitlab.yaml:3: inject[0].prefiks: unknown field; the known ones are hosts, paths, header, prefix, basic_user
 	// gitlab.yaml:4: inject[0].hosts: must be a list of hosts
 }

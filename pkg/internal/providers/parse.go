@@ -2,7 +2,6 @@ package providers
 
 import (
 	"errors"
-	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -34,17 +33,21 @@ func Parse(file string, data []byte) (*Provider, error) {
 }
 
 func (v value) provider() *Provider {
-	f := v.fields("name", "description", "inject", "extra_headers", "remove_headers", "substitute", "env", "validate")
+	f := v.fields("name", "description", "inject", "extra_headers", "remove_headers", "remove_query", "substitute",
+		"transformers", "scopes", "env", "validate")
 	p := &Provider{
 		name:        f["name"].providerName(),
 		description: f["description"].oneLine(),
 		inject:      f["inject"].injections(),
 		remove:      f["remove_headers"].removals(),
+		query:       f["remove_query"].parameters(),
+		kinds:       f["transformers"].transformations(),
 		substitute:  f["substitute"].substitutions(),
 		env:         f["env"].variables(),
 	}
 	p.extra = f["extra_headers"].extraHeaders(p.inject)
-	p.validateURL = f["validate"].validation(p)
+	p.scopes = f["scopes"].scopes(p)
+	p.validation = f["validate"].validation(p)
 	if len(p.inject)+len(p.substitute) == 0 && len(v.r.errs) == 0 { // else the errors say why
 		v.fail("neither inject nor substitute: the credential would go nowhere")
 	}
@@ -76,33 +79,6 @@ func (v value) variables() map[string]string {
 		}
 	}
 	return env
-}
-
-// validation reads "validate". The URL is sent the credential, so it must be
-// where p sends it anyway, and nobody may listen on the way.
-func (v value) validation(p *Provider) string {
-	if v.absent() {
-		return ""
-	}
-	at := v.fields("url")["url"]
-	text := at.oneLine()
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		at.fail("must be a URL with a host, and without a user or a fragment")
-		return ""
-	}
-	host, err := hosts.Parse(u.Host)
-	if err != nil {
-		at.fail(err.Error())
-		return ""
-	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !host.IsLoopback()) {
-		at.fail("must be https, as the credential is sent there")
-	}
-	if !p.sendsTo(host) {
-		at.fail("the provider sends no credential to " + host.String())
-	}
-	return text
 }
 
 // sendsTo reports whether host is sent the credential.

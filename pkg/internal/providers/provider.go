@@ -15,23 +15,31 @@ type Provider struct {
 	inject            []injection
 	extra             []extraHeader
 	remove            []removal
+	query             []removal
 	substitute        []substitution
+	kinds             []transformation
+	scopes            map[string][]template // by host; none if a scope only tells accounts apart
 	env               map[string]string
-	validateURL       string
-	kept              bool // its credentials go to no host by themselves
-	anyText           bool // its credentials stand in no header
+	validation        *Validation // nil for none
+	kept              bool        // its credentials go to no host by themselves
+	anyText           bool        // its credentials stand in no header
 }
 
-// An injection is the header with the secret, for one host.
+// An injection is the header with the secret, for one host or a part of it.
 type injection struct {
 	host, header string
+	path         string // canonical prefix of the paths that it is for; "" for all
 	prefix       string // before the secret, if basicUser is empty
 	basicUser    string // the user, where the secret is the password of HTTP Basic
 }
 
 type extraHeader struct{ host, name, value string }
 
+// A removal is a header that is taken out, or a parameter of the query.
 type removal struct{ host, name string }
+
+// A transformation is a built-in transformer of a host's answers.
+type transformation struct{ host, kind string }
 
 type substitution struct{ host, placeholder string }
 
@@ -64,8 +72,11 @@ func (p *Provider) Hosts() []string {
 	for _, h := range p.extra {
 		all[h.host] = true
 	}
-	for _, r := range p.remove {
+	for _, r := range slices.Concat(p.remove, p.query) {
 		all[r.host] = true
+	}
+	for _, t := range p.kinds {
+		all[t.host] = true
 	}
 	for _, s := range p.substitute {
 		all[s.host] = true
@@ -76,8 +87,3 @@ func (p *Provider) Hosts() []string {
 // Env returns the variables that a run's processes get: placeholders, which
 // make tools believe that they have a credential. The map is the caller's.
 func (p *Provider) Env() map[string]string { return maps.Clone(p.env) }
-
-// ValidateURL returns the URL that answers 2xx to a GET with a good credential,
-// or "" if there is none. It is https, or on this machine, and its host is one
-// that gets the credential.
-func (p *Provider) ValidateURL() string { return p.validateURL }

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/internal/providers"
 )
 
 // recorder keeps what is set in it, one line for each call.
 type recorder struct{ calls []string }
 
-var _ credential.ProxyConfigurer = (*recorder)(nil)
+var _ providers.Configurer = (*recorder)(nil)
 
 func (r *recorder) add(call string) { r.calls = append(r.calls, call) }
 
@@ -37,6 +38,18 @@ func (r *recorder) RemoveRequestHeader(host, name string) { r.add("remove " + ho
 func (r *recorder) SetTokenSubstitution(host, placeholder, token string) {
 	r.add("substitute " + host + " " + placeholder + " " + token)
 }
+
+func (r *recorder) SetPathCredential(host, prefix, name, value, grant string) {
+	r.add("set " + host + prefix + " " + name + ": " + value + " (" + grant + ")")
+}
+
+func (r *recorder) LendPathCredential(host, prefix, name, value, grant string) {
+	r.add("lend " + host + prefix + " " + name + ": " + value + " (" + grant + ")")
+}
+
+func (r *recorder) RemoveQueryParameter(host, name string) { r.add("query " + host + " " + name) }
+
+func (r *recorder) AddTransformerKind(host, kind string) { r.add("kind " + host + " " + kind) }
 
 // sorted returns the calls in an order that does not depend on the provider's.
 func (r *recorder) sorted(t *testing.T) []string {

@@ -3,6 +3,7 @@ package providers_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,57 +27,68 @@ func provider(name, host string) string {
 	return "name: " + name + "\ninject: [{hosts: [" + host + "]}]\n"
 }
 
+// builtins returns the names of the built-in providers and more, without some.
+func builtins(t *testing.T, more []string, without ...string) []string {
+	t.Helper()
+	set, err := providers.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(slices.Values(slices.DeleteFunc(append(set.Names(), more...), func(name string) bool {
+		return slices.Contains(without, name)
+	})))
+}
+
 func TestLoad(t *testing.T) {
-	builtins := []string{"anthropic", "github", "openai"}
 	for _, tt := range []struct {
 		name             string
 		files            map[string]string
 		names, overrides []string
 		problems         []string // a part of each
 	}{
-		{"no files leave the built-in ones", nil, builtins, nil, nil},
+		{"no files leave the built-in ones", nil, builtins(t, nil), nil, nil},
 		{
 			"a user's provider is added",
 			map[string]string{"mine.yaml": provider("mine", "a.example")},
-			[]string{"anthropic", "github", "mine", "openai"},
+			builtins(t, []string{"mine"}),
 			nil, nil,
 		},
 		{
 			"a user's provider replaces the built-in one",
 			map[string]string{"github.yaml": provider("github", "github.example")},
-			builtins,
+			builtins(t, nil),
 			[]string{"github"},
 			nil,
 		},
 		{
 			"one bad file spares the others",
 			map[string]string{"bad.yaml": "name: bad", "good.yaml": provider("good", "a.example"), "worse.yaml": "["},
-			[]string{"anthropic", "github", "good", "openai"},
+			builtins(t, []string{"good"}),
 			nil,
 			[]string{"bad.yaml:1: neither", "worse.yaml: yaml"},
 		},
 		{
 			"a bad file does not bring the built-in one back",
 			map[string]string{"github.yaml": "name: github"},
-			[]string{"anthropic", "openai"},
+			builtins(t, nil, "github"),
 			[]string{"github"},
 			[]string{"github.yaml:1: neither"},
 		},
 		{
 			"the other extension is a slip",
 			map[string]string{"mine.yml": provider("mine", "a.example")},
-			builtins, nil,
+			builtins(t, nil), nil,
 			[]string{"mine.yml: is not read; rename it to end in .yaml"},
 		},
 		{
 			"other files are not looked at",
 			map[string]string{".mine.yaml": "x", "README": "x", "mine.yaml~": "x", ".x.yml": "x"},
-			builtins, nil, nil,
+			builtins(t, nil), nil, nil,
 		},
 		{
 			"a name that no grant can have",
 			map[string]string{"My Provider.yaml": provider("My Provider", "a.example")},
-			builtins, nil,
+			builtins(t, nil), nil,
 			[]string{"My Provider.yaml:1: name: must be 1 to 64 of a-z"},
 		},
 	} {
@@ -105,7 +117,7 @@ func TestLoad(t *testing.T) {
 
 func TestLoadWithoutDirectory(t *testing.T) {
 	for _, dir := range []string{"", filepath.Join(t.TempDir(), "none")} {
-		if set, err := providers.Load(dir); err != nil || len(set.Names()) != 3 {
+		if set, err := providers.Load(dir); err != nil || len(set.Names()) != len(builtins(t, nil)) {
 			t.Errorf("Load(%q) = %v; want the built-in ones", dir, err)
 		}
 	}
@@ -157,7 +169,7 @@ func TestKeeping(t *testing.T) {
 		t.Fatal(err)
 	}
 	unread, err := providers.Load(file)
-	if err == nil || len(unread.Names()) != 3 {
+	if err == nil || len(unread.Names()) != len(builtins(t, nil)) {
 		t.Fatalf("Load(a file) = %v with %v, want an error beside the built-in ones", err, unread.Names())
 	}
 	for _, tt := range []struct {
@@ -166,8 +178,8 @@ func TestKeeping(t *testing.T) {
 		names    []string
 		problems int
 	}{
-		{"a bad file keeps its old provider, a removed one does not", bad, []string{"anthropic", "github", "new", "openai"}, 2},
-		{"a directory that cannot be read keeps all", unread, []string{"anthropic", "github", "gone", "openai"}, 1},
+		{"a bad file keeps its old provider, a removed one does not", bad, builtins(t, []string{"new"}), 2},
+		{"a directory that cannot be read keeps all", unread, builtins(t, []string{"gone"}), 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			kept := tt.set.Keeping(old)

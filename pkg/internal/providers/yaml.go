@@ -141,6 +141,14 @@ func (v value) text() string {
 	return v.node.Value
 }
 
+// number returns an integer as it is written, or "" without one.
+func (v value) number() string {
+	if !v.is(yaml.ScalarNode, "a number") || v.node.ShortTag() != "!!int" {
+		return ""
+	}
+	return v.node.Value
+}
+
 func (v value) textOr(absent string) string {
 	if v.absent() {
 		return absent
