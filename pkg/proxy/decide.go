@@ -14,6 +14,8 @@ type Head struct {
 	// Placeholder reports whether a placeholder of the run for another host
 	// stands where a credential stands.
 	Placeholder bool
+
+	spot spot // set by Decide
 }
 
 // A Name is a host name that a request carries, and where.
@@ -49,6 +51,7 @@ const (
 
 // Decide judges a request. It is a pure function of the snapshot and the head.
 func (d *RunContextData) Decide(h Head) Verdict {
+	h.spot = d.spot(h.Target, h.Path)
 	for _, judge := range []func(*RunContextData, Head) (Verdict, bool){
 		wrongName, unknownServer, notAllowed, unclearPath, strayPlaceholder, missingCredential, outOfScope, cleartext,
 	} {
@@ -67,6 +70,6 @@ func (d *RunContextData) forward(h Head) Verdict {
 	} else if grant, ok := d.granted(h); ok {
 		v.Rule = "grant " + grant
 	}
-	v.Rules = d.rulesFor(h)
+	v.Rules = h.spot.rules
 	return d.relayed(h, v)
 }

@@ -63,8 +63,8 @@ func missingCredential(d *RunContextData, h Head) (Verdict, bool) {
 	return v, true
 }
 
-func cleartext(d *RunContextData, h Head) (Verdict, bool) {
-	rules := d.rulesFor(h)
+func cleartext(_ *RunContextData, h Head) (Verdict, bool) {
+	rules := h.spot.rules
 	if !rules.Secret() || rules.Cleartext || h.Scheme == "https" || h.Target.IsLoopback() {
 		return Verdict{}, false
 	}

@@ -29,10 +29,10 @@ func (d *RunContextData) allowed(h hosts.Host) (rule string, exact, ok bool) {
 // one that is missing now.
 func (d *RunContextData) granted(head Head) (grant string, ok bool) {
 	h := head.Target
-	if r := d.rulesFor(head); r.Secret() && standard(h.Port, d.rules, h) {
+	if r := head.spot.rules; r.Secret() && standard(h.Port, d.rules, h) {
 		return strings.Join(r.Grants(), ","), true
 	}
-	if r, _ := d.rules.Lookup(h); r.Parted() && standard(h.Port, d.rules, h) {
+	if r := head.spot.host; r.Parted() && standard(h.Port, d.rules, h) {
 		return strings.Join(r.PartGrants(), ","), true
 	}
 	if m, found := d.missing.Lookup(h); found && standard(h.Port, d.missing, h) {
@@ -53,7 +53,8 @@ func standard[V any](port int, t hosts.Table[V], h hosts.Host) bool {
 // stray reports whether r, whose head is h, carries a placeholder of another host
 // where credentials stand.
 func (d *RunContextData) stray(r *http.Request, h Head) bool {
-	own, target := d.rulesFor(h), h.Target // nil has no placeholders
+	target := h.Target
+	own := d.spot(target, h.Path).rules // nil has no placeholders
 	for _, s := range d.secrets {
 		if !own.Knows(s.Placeholder) && s.Found(r) {
 			return true

@@ -27,8 +27,8 @@ func (d *RunContextData) missingFor(h Head) (MissingGrant, bool) {
 		return *d.closed, true
 	}
 	m, ok := d.missing.Lookup(h.Target)
-	if p, in, _ := d.part(h); in { // a path that is not clear was refused before
-		m, ok = MissingGrant{Grant: p.Missing.Grant, Reason: p.Missing.Reason}, p.Missing.Grant != ""
+	if h.spot.in {
+		m, ok = MissingGrant{Grant: h.spot.missing.Grant, Reason: h.spot.missing.Reason}, h.spot.missing.Grant != ""
 	}
 	s, relayed := d.servers[h.Server]
 	if !relayed || s.grant == "" {

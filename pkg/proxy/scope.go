@@ -4,28 +4,36 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/moatd/moatd/pkg/internal/hosts"
 )
 
-// part returns the part of its host that a request is in.
-func (d *RunContextData) part(h Head) (p Part, in bool, err error) {
-	rules, _ := d.rules.Lookup(h.Target) // nil has no parts
-	return rules.At(h.Path)
+// A spot is the part of a host that a request is for.
+type spot struct {
+	host    *HostRules // of the whole host, nil for none
+	rules   *HostRules // that count here, nil for none
+	in      bool       // the path is in a part that has rules of its own
+	missing Missing    // what that part lacks
+	unclear error      // why it is not sure which part it is
 }
 
-// rulesFor returns what is done to a request, nil for nothing: the rules for the
-// part of its host that it is in, else those for the host.
-func (d *RunContextData) rulesFor(h Head) *HostRules {
-	rules, _ := d.rules.Lookup(h.Target)
-	if p, in, err := rules.At(h.Path); in && err == nil {
-		return p.Rules
+// spot returns where a request with an escaped path goes.
+func (d *RunContextData) spot(target hosts.Host, path string) spot {
+	rules, _ := d.rules.Lookup(target) // nil for none
+	if !rules.Parted() {
+		return spot{host: rules, rules: rules}
 	}
-	return rules
+	part, in, err := rules.At(path)
+	if !in {
+		return spot{host: rules, rules: rules, unclear: err}
+	}
+	return spot{host: rules, rules: part.Rules, in: true, missing: part.Missing}
 }
 
 // unclearPath refuses a request whose path decides about its credential and can
 // be read in two ways.
-func unclearPath(d *RunContextData, h Head) (Verdict, bool) {
-	_, _, err := d.part(h)
+func unclearPath(_ *RunContextData, h Head) (Verdict, bool) {
+	err := h.spot.unclear
 	if err == nil || h.Server != "" {
 		return Verdict{}, false
 	}
@@ -40,11 +48,8 @@ func unclearPath(d *RunContextData, h Head) (Verdict, bool) {
 // and none for this one: it would go out without a credential, or with another
 // than its sender means. Who wants that says so in the allow list.
 func outOfScope(d *RunContextData, h Head) (Verdict, bool) {
-	rules, _ := d.rules.Lookup(h.Target)
-	if !rules.Parted() || rules.Secret() || h.Path == "" || h.Server != "" {
-		return Verdict{}, false
-	}
-	if _, in, _ := d.part(h); in {
+	rules := h.spot.host
+	if h.spot.in || !rules.Parted() || rules.Secret() || h.Path == "" || h.Server != "" {
 		return Verdict{}, false
 	}
 	if _, exact, ok := d.allowed(h.Target); ok && exact {

@@ -32,10 +32,11 @@ func Below(path, prefix string) bool {
 
 // Errors of paths that an upstream may read otherwise than we do.
 var (
-	errDots    = errors.New("the path has dot segments")
-	errEmpty   = errors.New("the path has an empty segment")
-	errEscapes = errors.New("the path is escaped twice, or not well")
-	errSigns   = errors.New("the path has backslashes or control characters")
+	errDots     = errors.New("the path has dot segments")
+	errEmpty    = errors.New("the path has an empty segment")
+	errEscapes  = errors.New("the path is escaped twice, or not well")
+	errSigns    = errors.New("the path has backslashes or control characters")
+	errRelative = errors.New("the path does not begin with a slash")
 )
 
 // CanonicalPath returns an escaped path of a URL as it is compared: unescaped, so
@@ -64,10 +65,12 @@ func CanonicalPath(escaped string) (string, error) {
 		rest = rest[n:]
 	}
 	plain := b.String()
-	if plain == "*" {
+	switch {
+	case plain == "" || plain == "*":
 		return "", nil
-	}
-	if twiceEscaped(plain) {
+	case plain[0] != '/':
+		return "", errRelative
+	case twiceEscaped(plain):
 		return "", errEscapes
 	}
 	return withoutParameters(plain)
@@ -76,13 +79,10 @@ func CanonicalPath(escaped string) (string, error) {
 // withoutParameters joins the segments of an unescaped path again, each without
 // its parameters.
 func withoutParameters(plain string) (string, error) {
-	trimmed := strings.TrimSuffix(strings.TrimPrefix(plain, "/"), "/")
-	if trimmed == "" {
-		if len(plain) > 1 {
-			return "", errEmpty
-		}
+	if plain == "/" {
 		return "", nil
 	}
+	trimmed := strings.TrimSuffix(plain[1:], "/")
 	var b strings.Builder
 	b.Grow(len(plain) + 1)
 	for segment := range strings.SplitSeq(trimmed, "/") {

@@ -42,6 +42,7 @@ func TestCanonicalPath(t *testing.T) {
 		{"a slash escaped twice", "/repos/acme%252Fapp", "-"},
 		{"a NUL", "/repos/acme%00", "-"},
 		{"a line break", "/repos/acme%0a", "-"},
+		{"no slash at the start", "acme", "-"},
 		{"an escape that is none", "/repos/%zz", "-"},
 		{"an escape that is cut off", "/repos/%2", "-"},
 	} {
