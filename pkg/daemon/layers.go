@@ -116,7 +116,8 @@ func (ls layers) counting(claims, won []claim) layers {
 func unsent(claims, won []claim) []string {
 	var names []string
 	for _, c := range claims {
-		if !slices.ContainsFunc(won, c.sameHeader) && !slices.Contains(names, c.entry.Name) {
+		sent := func(w claim) bool { return w.layer.missing.Grant == "" && c.sameHeader(w) }
+		if !slices.ContainsFunc(won, sent) && !slices.Contains(names, c.entry.Name) {
 			names = append(names, c.entry.Name)
 		}
 	}
