@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/grants", "internal/hosts",
 		"internal/logging", "internal/pki", "internal/store", "internal/tasks", logrus,
 	},
-	"pkg/daemontest": {"config", "credential", "daemon", "moatd"},
+	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "proxy"},
 	"pkg/daemon": {
 		"config", "credential", "proxy", "routing", "internal/activation", "internal/drain", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},

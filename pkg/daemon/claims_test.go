@@ -154,7 +154,7 @@ func TestRulesOfSeveralGrants(t *testing.T) {
 		},
 		{
 			"but it does where its header is due too", layers{layerOf("s", "/acme X"), layerOf("w", "/ Y", "missing")},
-			[]string{"h.example/ -X", "h.example/acme X=s missing w"},
+			[]string{"h.example/ -X -Y", "h.example/acme X=s -Y missing w"},
 		},
 		{
 			"a port comes before the host", layers{layerOf("a", "/ X"), layerOf("b", ":8443/ X")},

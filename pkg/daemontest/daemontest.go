@@ -8,9 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,6 +34,7 @@ type Daemon struct {
 	Routing    string // host:port of the routes, "" while the daemon does not run
 
 	tb    testing.TB
+	net   internet
 	log   buffer
 	stop  context.CancelFunc // nil while the daemon does not run
 	ended chan error
@@ -70,7 +69,7 @@ func (d *Daemon) Start() {
 	ready, ended := make(chan moatd.Addresses, 1), make(chan error, 1)
 	go func() {
 		ended <- moatd.Serve(ctx, moatd.Options{
-			Settings: d.Settings, Version: "test", Stderr: &d.log, Containers: d.Containers,
+			Settings: d.Settings, Version: "test", Stderr: &d.log, Containers: d.Containers, Network: d.net.network(),
 			Ready: func(a moatd.Addresses) { ready <- a },
 		})
 	}()
@@ -187,30 +186,6 @@ func (d *Daemon) HTTPClient(token string) *http.Client {
 	}
 	d.tb.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
-}
-
-// Origin starts an HTTPS server that the daemon, which must not have started
-// yet, trusts. It returns its host:port; "localhost" stands for the address, so
-// that a run's allow list can name it.
-func (d *Daemon) Origin(h http.Handler) string {
-	d.tb.Helper()
-	srv := httptest.NewUnstartedServer(h)
-	srv.TLS = &tls.Config{Certificates: []tls.Certificate{localhost(d.tb)}, MinVersion: tls.VersionTLS12}
-	srv.StartTLS()
-	d.tb.Cleanup(srv.Close)
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.TLS.Certificates[0].Certificate[0]})
-	if d.Settings.UpstreamCA == "" {
-		d.Settings.UpstreamCA = filepath.Join(d.Settings.Home, "upstreams.pem")
-	}
-	have, err := os.ReadFile(d.Settings.UpstreamCA)
-	if err != nil && !os.IsNotExist(err) {
-		d.tb.Fatal(err)
-	}
-	if err := os.WriteFile(d.Settings.UpstreamCA, append(have, cert...), 0o600); err != nil { //nolint:gosec // a file of the test's own
-		d.tb.Fatal(err)
-	}
-	_, port, _ := bytes.Cut([]byte(srv.Listener.Addr().String()), []byte(":"))
-	return "localhost:" + string(port)
 }
 
 // buffer is a log that can be read while it is written.

@@ -9,6 +9,7 @@ import (
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/store"
+	"github.com/moatd/moatd/pkg/proxy"
 )
 
 // ErrConfig reports something that the user has to mend before a daemon can
@@ -55,6 +56,9 @@ type Options struct {
 	Hangup <-chan os.Signal
 	// Reread reads the settings as they are now; nil means that they stay.
 	Reread func() (config.Settings, error)
+	// Network is between the daemon and the upstreams; the zero value means the
+	// network of this machine.
+	Network proxy.Network
 	// Stderr gets the log, unless it goes to the journal; required.
 	Stderr io.Writer
 	// Ready is called once the daemon answers; nil for nothing.

@@ -198,6 +198,7 @@ func (d *parts) makeProxy() error {
 		UpstreamRoots:   roots,
 		RefuseAtConnect: s.RefuseAt == config.RefuseAtConnect,
 		DrainLimit:      s.DrainLimit,
+		Network:         d.opts.Network,
 		Log:             d.log,
 	})
 	return err

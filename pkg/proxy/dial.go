@@ -21,6 +21,27 @@ type network struct {
 	connect func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
+// A Network resolves names and connects to addresses in place of the system, for
+// tests in which one machine is the Internet. Both functions must be safe for
+// concurrent use; nil means the system's.
+type Network struct {
+	// Lookup returns the addresses of a host; they are judged as any others are.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Connect connects to "ip:port", where ip was judged fit.
+	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+func (n Network) orSystem() network {
+	all := systemNetwork()
+	if n.Lookup != nil {
+		all.lookup = n.Lookup
+	}
+	if n.Connect != nil {
+		all.connect = n.Connect
+	}
+	return all
+}
+
 // systemNetwork returns the network of this machine.
 func systemNetwork() network {
 	d := net.Dialer{Timeout: dialTimeout}

@@ -31,6 +31,9 @@ type Options struct {
 	// DrainLimit is how long requests may last once Serve is to end; 0 cuts
 	// them at once.
 	DrainLimit time.Duration
+	// Network is what is between the proxy and the upstreams; the zero value means
+	// the network of this machine.
+	Network Network
 	// Log gets a line for each request; nil means none.
 	Log *logrus.Logger
 }
@@ -54,7 +57,7 @@ const (
 )
 
 // New returns a proxy that waits for [Proxy.Serve].
-func New(opts Options) (*Proxy, error) { return newProxy(opts, systemNetwork()) }
+func New(opts Options) (*Proxy, error) { return newProxy(opts, opts.Network.orSystem()) }
 
 func newProxy(opts Options, n network) (*Proxy, error) {
 	if opts.Runs == nil || opts.Certificate == nil {
