@@ -11,7 +11,13 @@ type Credential struct {
 	CreatedAt time.Time // when it was granted
 	ExpiresAt time.Time // when the provider ends it; zero means never, or not known
 
+	RefreshedAt time.Time // when Renewal made the secret; zero means that it is as it was granted
+	// Renewal is what the next secret is made of, nil if nothing is known. What
+	// [Store.List] returns of it has no secrets.
+	Renewal *Renewal
+
 	fingerprint string // set by a Store, which has a key to make it with
+	newer       unknown
 }
 
 // Fingerprint is eight hex digits by which a person tells one secret from
@@ -28,5 +34,18 @@ func (c *Credential) Fingerprint() string { return c.fingerprint }
 // as instants.
 func (c Credential) Equal(d Credential) bool {
 	return c.Grant == d.Grant && c.Source == d.Source && c.Secret.Equal(d.Secret) &&
-		c.CreatedAt.Equal(d.CreatedAt) && c.ExpiresAt.Equal(d.ExpiresAt)
+		c.CreatedAt.Equal(d.CreatedAt) && c.ExpiresAt.Equal(d.ExpiresAt) &&
+		c.RefreshedAt.Equal(d.RefreshedAt) && c.Renewal.equal(d.Renewal)
+}
+
+// clone returns a copy that shares no memory with c.
+func (c Credential) clone() Credential {
+	c.Renewal = c.Renewal.clone()
+	return c
+}
+
+// public returns a copy without secrets.
+func (c Credential) public() Credential {
+	c.Secret, c.Renewal, c.newer = "", c.Renewal.public(), nil
+	return c
 }

@@ -12,9 +12,9 @@ import (
 
 const (
 	sealedExt = ".sealed"
-	// maxFile is the size in bytes up to which a file is read: the longest
-	// secret in base64, with room for the rest.
-	maxFile = 2 * maxSecret
+	// maxFile is the size in bytes up to which a file is written and read: the
+	// longest secrets in base64, with room for the rest.
+	maxFile = 4 * maxSecret
 	// tempAge is when a file that is not whole counts as left behind. A write
 	// takes milliseconds.
 	tempAge = time.Hour

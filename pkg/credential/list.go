@@ -48,8 +48,8 @@ func (s *FileStore) entry(ctx context.Context, name string) (*Credential, error)
 	if err != nil {
 		return nil, err
 	}
-	c.Secret = ""
-	return c, nil
+	public := c.public()
+	return &public, nil
 }
 
 func sortByGrant(all []Credential) {

@@ -37,7 +37,7 @@ func (s *MemStore) Get(ctx context.Context, grant string) (*Credential, error) {
 	if !ok {
 		return nil, fmt.Errorf("credential %s: %w", grant, ErrNotFound)
 	}
-	c := stored()
+	c := stored().clone()
 	return &c, nil
 }
 
@@ -47,7 +47,7 @@ func (s *MemStore) Put(ctx context.Context, c *Credential) error {
 		return err
 	}
 	c.fingerprint = s.prints(c.Secret)
-	stored := *c
+	stored := c.clone()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all[c.Grant] = func() Credential { return stored }
@@ -77,9 +77,7 @@ func (s *MemStore) List(ctx context.Context) ([]Credential, error) {
 	defer s.mu.Unlock()
 	all := make([]Credential, 0, len(s.all))
 	for _, stored := range s.all {
-		c := stored()
-		c.Secret = ""
-		all = append(all, c)
+		all = append(all, stored().public())
 	}
 	sortByGrant(all)
 	return all, nil

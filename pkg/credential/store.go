@@ -31,7 +31,9 @@ type Store interface {
 	// provider's.
 	Get(ctx context.Context, grant string) (*Credential, error)
 	// Put stores c under c.Grant in place of what was there, and sets c's
-	// fingerprint. It refuses an empty secret and one over 64 KiB. When it
+	// fingerprint. It refuses an empty secret and one over 64 KiB; the secrets of
+	// its Renewal may have 64 KiB together. What a newer version had stored with
+	// a c that came from Get is kept. When it
 	// returns nil, c survives a power cut; when it fails, what was there is as
 	// it was. Of two at once, one wins whole.
 	Put(ctx context.Context, c *Credential) error
@@ -54,6 +56,9 @@ func checkPut(ctx context.Context, c *Credential) error {
 	}
 	if len(c.Secret) > maxSecret {
 		return fmt.Errorf("credential %s: the secret has %d bytes, more than %d", c.Grant, len(c.Secret), maxSecret)
+	}
+	if n := c.Renewal.size(); n > maxSecret {
+		return fmt.Errorf("credential %s: what renews it has %d bytes, more than %d", c.Grant, n, maxSecret)
 	}
 	return nil
 }
