@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 
 	"pkg/cli": {
 		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/pki", "internal/providers",
-		"github.com/spf13/cobra", "golang.org/x/term",
+		"github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
 		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/grants", "internal/hosts",
@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 		"credential", logrus, awsSDK + "aws", awsSDK + "aws/retry", awsSDK + "aws/transport/http", awsSDK + "config",
 		awsSDK + "credentials", awsSDK + "feature/ec2/imds", awsSDK + "service/sts",
 	},
-	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/providers", "github.com/fsnotify/fsnotify"},
+	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/inject", "internal/providers", "github.com/fsnotify/fsnotify"},
 	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},
 	"pkg/internal/inject":     {"internal/coding", "internal/hosts", "internal/replace"},
 	"pkg/internal/replace":    {},

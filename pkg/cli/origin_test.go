@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,12 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	case "/reset":
 		panic(http.ErrAbortHandler)
+	}
+	if text, ok := strings.CutPrefix(r.URL.Path, "/status/"); ok {
+		if code, err := strconv.Atoi(text); err == nil {
+			w.WriteHeader(code)
+			return
+		}
 	}
 	if o.handler != nil {
 		o.handler.ServeHTTP(w, r)

@@ -75,6 +75,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOME", home)
 	env.Setenv("MOAT", filepath.Join(home, ".moat"))
 	env.Setenv("XDG_RUNTIME_DIR", run)
+	env.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // nobody: no script asks the Internet
 	env.Setenv("SOCKET", filepath.Join(run, "moat", "moatd.sock"))
 	env.Defer(func() {
 		os.RemoveAll(run)

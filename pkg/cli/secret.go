@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,12 +18,23 @@ import (
 // maxSecret is the longest secret that is read, in bytes.
 const maxSecret = 64 << 10
 
+// secretFlags say where the secret is; at most one is set.
+type secretFlags struct {
+	env, file, command string
+}
+
 // secret reads the secret and says where it came from.
-func (a *app) secret(name, env string) (secret credential.Secret, source string, err error) {
+func (a *app) secret(ctx context.Context, name string, from secretFlags) (secret credential.Secret, source string, err error) {
 	text := ""
 	switch {
-	case env != "":
-		source, text = "env:"+env, a.process.Getenv(env)
+	case from.env != "":
+		source, text = "env:"+from.env, a.process.Getenv(from.env)
+	case from.file != "":
+		source = "file"
+		text, err = readFile(from.file)
+	case from.command != "":
+		source = "command"
+		text, err = a.output(ctx, shell(from.command))
 	case term.IsTerminal(int(a.process.Stdin.Fd())):
 		source = "prompt"
 		text, err = a.prompt(name)
@@ -35,20 +47,34 @@ func (a *app) secret(name, env string) (secret credential.Secret, source string,
 	}
 	secret = providers.TrimSecret(text)
 	if secret == "" {
-		return "", "", a.noSecret(name, env)
+		return "", "", noSecret(name, from)
 	}
 	return secret, source, nil
 }
 
 // noSecret says where the secret was expected.
-func (a *app) noSecret(name, env string) error {
-	if env != "" {
-		return hinted{fmt.Errorf("the variable %s is empty or not set", env), "export " + env + " first, or pipe the secret to moat grant " + name}
+func noSecret(name string, from secretFlags) error {
+	switch {
+	case from.env != "":
+		return hinted{fmt.Errorf("the variable %s is empty or not set", from.env), "export " + from.env + " first, or pipe the secret to moat grant " + name}
+	case from.file != "":
+		return hinted{fmt.Errorf("the file %s is empty", from.file), "it must hold the secret and nothing else"}
+	case from.command != "":
+		return hinted{errors.New("the command prints nothing"), "it must print the secret on its standard output"}
 	}
 	return hinted{
 		errors.New("the secret is empty"),
 		fmt.Sprintf("pipe it to moat grant %s, name a variable with --from-env, or type it in a terminal", name),
 	}
+}
+
+func readFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return readAll(f)
 }
 
 // prompt asks for the secret on a terminal, which does not show it meanwhile. A

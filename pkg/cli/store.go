@@ -15,7 +15,7 @@ import (
 
 // provider returns the provider of a grant that a command was given.
 func (a *app) provider(command, name string) (*providers.Provider, error) {
-	kind, _, err := credential.ParseGrant(name)
+	kind, scope, err := credential.ParseGrant(name)
 	if err != nil {
 		return nil, usageError{err, "moat " + command}
 	}
@@ -27,6 +27,11 @@ func (a *app) provider(command, name string) (*providers.Provider, error) {
 		return nil, err
 	}
 	p, ok := set.Get(kind)
+	if ok && scope != "" {
+		if err := p.CheckScope(scope); err != nil {
+			return nil, usageError{fmt.Errorf("grant %s: %w", name, err), "moat " + command}
+		}
+	}
 	if !ok {
 		return nil, hinted{
 			fmt.Errorf("%w %q", grants.ErrUnknownProvider, kind),

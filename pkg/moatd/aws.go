@@ -10,6 +10,7 @@ import (
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/aws"
 	"github.com/moatd/moatd/pkg/internal/grants"
+	"github.com/moatd/moatd/pkg/internal/pki"
 )
 
 // grantAWS is the grant whose keys assume the roles of runs.
@@ -17,7 +18,7 @@ const grantAWS = "aws"
 
 // assumeRole returns the handler of the credentials of a run's AWS role.
 func (d *parts) assumeRole(runID string, c daemon.AWSConfig) (http.Handler, error) {
-	roots, err := upstreamRoots(d.opts.Settings.UpstreamCA)
+	roots, err := pki.UpstreamRoots(d.opts.Settings.UpstreamCA)
 	if err != nil {
 		return nil, fmt.Errorf("upstream_ca: %w", err)
 	}

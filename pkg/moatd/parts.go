@@ -2,12 +2,9 @@ package moatd
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -188,7 +185,7 @@ func (d *parts) known() []string {
 
 func (d *parts) makeProxy() error {
 	s := d.opts.Settings
-	roots, err := upstreamRoots(s.UpstreamCA)
+	roots, err := pki.UpstreamRoots(s.UpstreamCA)
 	if err != nil {
 		return fmt.Errorf("%w: upstream_ca: %w", ErrConfig, err)
 	}
@@ -202,26 +199,6 @@ func (d *parts) makeProxy() error {
 		Log:             d.log,
 	})
 	return err
-}
-
-// upstreamRoots returns the system's roots and those of the file, nil for the
-// system's alone.
-func upstreamRoots(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool() // a machine without roots of its own
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s has no certificate in PEM", filepath.Base(path))
-	}
-	return roots, nil
 }
 
 // close closes what is open, after all parts have ended.

@@ -16,3 +16,6 @@ func kept(name string) (p *Provider, ok bool) {
 // Kept reports whether the provider sends its credential to no host by itself.
 // A grant with a scope is then one of its own: "mcp:linear" is not "mcp".
 func (p *Provider) Kept() bool { return p.kept }
+
+// KeptNames returns the names of those providers, sorted.
+func KeptNames() []string { return []string{"aws", "mcp"} }

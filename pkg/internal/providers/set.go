@@ -23,7 +23,8 @@ type Set struct {
 	broken    map[string]error // by the name of a provider whose file is bad
 	problems  []error          // by file
 	overrides []string
-	unread    bool // the user's directory could not be listed
+	users     map[string]string // by the name of a user's provider, its file
+	unread    bool              // the user's directory could not be listed
 }
 
 // Get returns the provider called name. One whose file is bad is not there.
@@ -41,8 +42,15 @@ func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.byName)) }
 // file has replaced, or would have if it were good.
 func (s *Set) Overrides() []string { return slices.Clone(s.overrides) }
 
+// File returns the file of the user's provider called name, good or not, and ""
+// for one that is built in.
+func (s *Set) File(name string) string { return s.users[name] }
+
 // Broken returns what is wrong with the file of the provider called name, or nil.
 func (s *Set) Broken(name string) error { return s.broken[name] }
+
+// BrokenNames returns the names of the providers whose file is bad, sorted.
+func (s *Set) BrokenNames() []string { return slices.Sorted(maps.Keys(s.broken)) }
 
 // Problems returns one error for each bad file, by file.
 func (s *Set) Problems() []error { return slices.Clone(s.problems) }
@@ -53,7 +61,7 @@ func (s *Set) Problems() []error { return slices.Clone(s.problems) }
 func (s *Set) Keeping(old *Set) *Set {
 	kept := *s
 	if s.unread {
-		kept.byName, kept.overrides = old.byName, old.overrides
+		kept.byName, kept.overrides, kept.users = old.byName, old.overrides, old.users
 		return &kept
 	}
 	kept.byName = maps.Clone(s.byName)
@@ -72,7 +80,7 @@ func Builtin() (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{byName: map[string]*Provider{}, broken: map[string]error{}}
+	s := &Set{byName: map[string]*Provider{}, broken: map[string]error{}, users: map[string]string{}}
 	for _, file := range files {
 		data, err := builtin.ReadFile(file)
 		if err != nil {
@@ -128,6 +136,7 @@ func (s *Set) add(file string) {
 	if !ok {
 		return
 	}
+	s.users[name] = file
 	if _, there := s.byName[name]; there {
 		s.overrides = append(s.overrides, name)
 		delete(s.byName, name)
