@@ -1,6 +1,6 @@
-// Package hosts knows what a host is: its one canonical spelling, the patterns
-// that name several of them, and the addresses that may not be dialled. It
-// does no I/O; nothing in it resolves a name.
+// Package hosts knows what a host is: its one canonical spelling and that of the
+// paths on it, the patterns that name several of them, and the addresses that may
+// not be dialled. It does no I/O; nothing in it resolves a name.
 package hosts
 
 import (

@@ -1,6 +1,7 @@
 package providers_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -126,6 +127,30 @@ func TestParseAccepts(t *testing.T) {
 				t.Errorf("Parse = %v, want none", err)
 			}
 		})
+	}
+}
+
+// The file that the README shows is a good one, and shows every field but scopes.
+func TestTheFileInTheREADME(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "```yaml\n")
+	text, _, _ = strings.Cut(text, "```")
+	p, err := providers.Parse("acme.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got recorder
+	p.Configure("acme", "s3cret", &got)
+	if _, ok := p.Validation(); !ok || len(p.Env()) == 0 || len(got.calls) != 7 {
+		t.Errorf("Parse of the file has the calls %q", got.calls)
+	}
+	_, text, _ = strings.Cut(string(readme), "`scopes: ")
+	text, _, _ = strings.Cut(text, "`")
+	if _, err := providers.Parse("acme.yaml", []byte("name: acme\ninject: [{hosts: [api.acme.example]}]\nscopes: "+text)); err != nil {
+		t.Error(err)
 	}
 }
 
