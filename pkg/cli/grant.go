@@ -60,6 +60,9 @@ expired.`,
 	return cmd
 }
 
+// accepted is what validation has found where the service takes the secret.
+const accepted = "accepted"
+
 // granted is what moat grant --json prints.
 type granted struct {
 	Grant       string     `json:"grant"`
@@ -67,9 +70,10 @@ type granted struct {
 	Source      string     `json:"source"`
 	Hosts       []string   `json:"hosts"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
-	Validated   string     `json:"validated"`         // "accepted", "unknown", "skipped", or "none" where the provider has no way
-	Warning     string     `json:"warning,omitempty"` // why it is unknown
-	Live        bool       `json:"live"`              // a running daemon has it already
+	Validated   string     `json:"validated"`              // "accepted", "unknown", "skipped", or "none" where the provider has no way
+	ValidatedAt string     `json:"validated_at,omitempty"` // the host that was asked
+	Warning     string     `json:"warning,omitempty"`      // why it is unknown
+	Live        bool       `json:"live"`                   // a running daemon has it already
 }
 
 func (a *app) grant(ctx context.Context, name string, f grantFlags) error {
@@ -113,6 +117,9 @@ func (g granted) print(w *tabwriter.Writer) {
 		to = "runs that say where it goes"
 	}
 	fmt.Fprintf(w, "granted %s (%s) for %s\n", g.Grant, g.Fingerprint, to)
+	if g.Validated == accepted {
+		fmt.Fprintf(w, "%s accepts it\n", g.ValidatedAt)
+	}
 }
 
 func (f grantFlags) check() error {
@@ -159,6 +166,7 @@ func (a *app) validate(ctx context.Context, p *providers.Provider, c *credential
 		return err
 	}
 	host, err := v.Validate(ctx, p, c.Secret)
+	out.ValidatedAt = host
 	switch {
 	case errors.Is(err, grants.ErrRejected):
 		return hinted{
@@ -172,7 +180,7 @@ func (a *app) validate(ctx context.Context, p *providers.Provider, c *credential
 	case host == "":
 		out.Validated = "none"
 	default:
-		out.Validated = "accepted"
+		out.Validated = accepted
 	}
 	return nil
 }

@@ -350,3 +350,19 @@ func TestCollidingGrantsAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestClaudeStartsWithATokenThatMayNotAskForTheProfile checks the transformer that
+// the provider names.
+func TestClaudeStartsWithATokenThatMayNotAskForTheProfile(t *testing.T) {
+	d := daemontest.New(t)
+	d.Pretend(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }), "api.anthropic.com")
+	d.Grant("claude", secretOf("claude"))
+	d.Grant("anthropic", secretOf("anthropic"))
+	d.Start()
+	for grant, want := range map[string]int{"claude": http.StatusOK, "anthropic": http.StatusForbidden} {
+		client := d.HTTPClient(d.Register(daemon.RegisterRequest{RunID: grant, Grants: []string{grant}}))
+		if status, body, _ := get(t, client, "https://api.anthropic.com/api/oauth/profile"); status != want {
+			t.Errorf("the profile with %s: %d %s, want %d", grant, status, body, want)
+		}
+	}
+}
