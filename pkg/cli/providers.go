@@ -113,8 +113,14 @@ func (p providerInfo) print(w *tabwriter.Writer) {
 		scopes = "the paths of a grant, as in " + p.Name + ":org/repo"
 	}
 	for _, line := range [][2]string{
-		{"provider", p.Name}, {"from", p.from()}, {"file", p.File}, {"error", p.Error}, {"description", p.Description},
-		{"hosts", strings.Join(p.Hosts, ", ")}, {"scopes tell", scopes}, {"validated at", p.ValidateURL},
+		{"provider", p.Name},
+		{"from", p.from()},
+		{"file", p.File},
+		{"error", p.Error},
+		{"description", p.Description},
+		{"hosts", strings.Join(p.Hosts, ", ")},
+		{"scopes tell", scopes},
+		{"validated at", p.ValidateURL},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])

@@ -28,7 +28,7 @@ func (a *app) output(ctx context.Context, argv []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return "", err
 	}
 	text, err := readAll(pipe)

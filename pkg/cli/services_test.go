@@ -55,8 +55,11 @@ func gitHosting(t *testing.T) (http.Handler, string) {
 	repo, work := filepath.Join(root, "acme", "app.git"), filepath.Join(root, "work")
 	writeFile(t, filepath.Join(work, "README"), "hello from acme\n")
 	for _, args := range [][]string{
-		{"init", "-q", "--bare", "-b", "main", repo}, {"-C", repo, "config", "http.receivepack", "true"},
-		{"-C", work, "init", "-q", "-b", "main"}, {"-C", work, "add", "README"}, {"-C", work, "commit", "-q", "-m", "first"},
+		{"init", "-q", "--bare", "-b", "main", repo},
+		{"-C", repo, "config", "http.receivepack", "true"},
+		{"-C", work, "init", "-q", "-b", "main"},
+		{"-C", work, "add", "README"},
+		{"-C", work, "commit", "-q", "-m", "first"},
 		{"-C", work, "push", "-q", repo, "main"},
 	} {
 		cmd := exec.Command("git", args...)

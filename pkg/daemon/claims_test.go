@@ -89,83 +89,103 @@ func TestRulesOfSeveralGrants(t *testing.T) {
 	}{
 		{"different headers go together", layers{layerOf("a", "/ X-Key"), layerOf("b", "/ X-App")}, []string{"h.example/ X-Key=a X-App=b"}},
 		{
-			"the most specific path wins, whatever the order", layers{layerOf("s", "/acme X"), layerOf("r", "/acme/app X"), layerOf("w", "/ X")},
+			"the most specific path wins, whatever the order",
+			layers{layerOf("s", "/acme X"), layerOf("r", "/acme/app X"), layerOf("w", "/ X")},
 			[]string{"h.example/ X=w", "h.example/acme X=s", "h.example/acme/app X=r"},
 		},
 		{
-			"without a grant for the whole host the rest gets nothing, not even the agent's own", layers{layerOf("s", "/acme X")},
+			"without a grant for the whole host the rest gets nothing, not even the agent's own",
+			layers{layerOf("s", "/acme X")},
 			[]string{"h.example/ -X", "h.example/acme X=s"},
 		},
 		{
-			"the parts of a grant's own host go by path", layers{layerOf("a", "/ Authorization", "/api X-Token")},
+			"the parts of a grant's own host go by path",
+			layers{layerOf("a", "/ Authorization", "/api X-Token")},
 			[]string{"h.example/ Authorization=a -X-Token", "h.example/api X-Token=a -Authorization"},
 		},
 		{
-			"what is lent goes to the only one that wants it", layers{layerOf("s", "/acme X", "~/graphql X")},
+			"what is lent goes to the only one that wants it",
+			layers{layerOf("s", "/acme X", "~/graphql X")},
 			[]string{"h.example/ -X", "h.example/acme X=s", "h.example/graphql X=s"},
 		},
 		{
-			"what two want to be lent is nobody's", layers{layerOf("s", "/acme X", "~/graphql X"), layerOf("r", "/other X", "~/graphql X")},
+			"what two want to be lent is nobody's",
+			layers{layerOf("s", "/acme X", "~/graphql X"), layerOf("r", "/other X", "~/graphql X")},
 			[]string{"h.example/ -X", "h.example/acme X=s", "h.example/other X=r"},
 		},
 		{
-			"what is lent gives way to the whole host", layers{layerOf("s", "/acme X", "~/graphql X"), layerOf("w", "/ X")},
+			"what is lent gives way to the whole host",
+			layers{layerOf("s", "/acme X", "~/graphql X"), layerOf("w", "/ X")},
 			[]string{"h.example/ X=w", "h.example/acme X=s"},
 		},
 		{
-			"what is lent gives way to its owner", layers{layerOf("s", "/acme/app X", "~/acme X"), layerOf("o", "/acme X")},
+			"what is lent gives way to its owner",
+			layers{layerOf("s", "/acme/app X", "~/acme X"), layerOf("o", "/acme X")},
 			[]string{"h.example/ -X", "h.example/acme X=o", "h.example/acme/app X=s"},
 		},
 		{
-			"another header goes to the whole host, parts included", layers{layerOf("s", "/acme X"), layerOf("w", "/ Y")},
+			"another header goes to the whole host, parts included",
+			layers{layerOf("s", "/acme X"), layerOf("w", "/ Y")},
 			[]string{"h.example/ Y=w -X", "h.example/acme X=s Y=w"},
 		},
 		{
-			"a grant for a part may take out the header of the whole host", layers{layerOf("s", "/acme X", "-Y"), layerOf("w", "/ Y", "+Beta")},
+			"a grant for a part may take out the header of the whole host",
+			layers{layerOf("s", "/acme X", "-Y"), layerOf("w", "/ Y", "+Beta")},
 			[]string{"h.example/ Y=w +Beta=w -X", "h.example/acme X=s -Y -Y"},
 		},
 		{
-			"extra headers go with their credential", layers{layerOf("s", "/acme X", "+Beta"), layerOf("w", "/ X", "+Alpha")},
+			"extra headers go with their credential",
+			layers{layerOf("s", "/acme X", "+Beta"), layerOf("w", "/ X", "+Alpha")},
 			[]string{"h.example/ X=w +Alpha=w", "h.example/acme X=s +Beta=s"},
 		},
 		{
-			"and without one they go everywhere", layers{layerOf("s", "/acme X"), layerOf("e", "+Alpha")},
+			"and without one they go everywhere",
+			layers{layerOf("s", "/acme X"), layerOf("e", "+Alpha")},
 			[]string{"h.example/ +Alpha=e -X", "h.example/acme X=s +Alpha=e"},
 		},
 		{
-			"a grant replaces what the run was registered with", layers{layerOf("", "/ X"), layerOf("w", "/ Y")},
+			"a grant replaces what the run was registered with",
+			layers{layerOf("", "/ X"), layerOf("w", "/ Y")},
 			[]string{"h.example/ Y=w"},
 		},
 		{
-			"a grant for a part leaves it the rest", layers{layerOf("", "/ X"), layerOf("s", "/acme X")},
+			"a grant for a part leaves it the rest",
+			layers{layerOf("", "/ X"), layerOf("s", "/acme X")},
 			[]string{"h.example/ X=", "h.example/acme X=s"},
 		},
 		{
-			"what the run removes is in no credential's way", layers{layerOf("", "-X"), layerOf("w", "/ X")},
+			"what the run removes is in no credential's way",
+			layers{layerOf("", "-X"), layerOf("w", "/ X")},
 			[]string{"h.example/ X=w -X"},
 		},
 		{
-			"a missing grant closes its part", layers{layerOf("s", "/acme X", "missing"), layerOf("w", "/ X")},
+			"a missing grant closes its part",
+			layers{layerOf("s", "/acme X", "missing"), layerOf("w", "/ X")},
 			[]string{"h.example/ X=w", "h.example/acme -X missing s"},
 		},
 		{
-			"a missing grant for the whole host does not close the parts of others", layers{layerOf("s", "/acme X"), layerOf("w", "/ X", "missing")},
+			"a missing grant for the whole host does not close the parts of others",
+			layers{layerOf("s", "/acme X"), layerOf("w", "/ X", "missing")},
 			[]string{"h.example/ -X", "h.example/acme X=s"}, // the proxy closes the rest
 		},
 		{
-			"but it does where its header is due too", layers{layerOf("s", "/acme X"), layerOf("w", "/ Y", "missing")},
+			"but it does where its header is due too",
+			layers{layerOf("s", "/acme X"), layerOf("w", "/ Y", "missing")},
 			[]string{"h.example/ -X -Y", "h.example/acme X=s -Y missing w"},
 		},
 		{
-			"a port comes before the host", layers{layerOf("a", "/ X"), layerOf("b", ":8443/ X")},
+			"a port comes before the host",
+			layers{layerOf("a", "/ X"), layerOf("b", ":8443/ X")},
 			[]string{"h.example/ X=a", "h.example:8443/ X=b"},
 		},
 		{
-			"different placeholders go together", layers{layerOf("a", "=PLACE-A"), layerOf("b", "=PLACE-B")},
+			"different placeholders go together",
+			layers{layerOf("a", "=PLACE-A"), layerOf("b", "=PLACE-B")},
 			[]string{"h.example/ PLACE-A=a PLACE-B=b"},
 		},
 		{
-			"the placeholder of a grant replaces that of the registration", layers{layerOf("", "=PLACE-A"), layerOf("b", "=PLACE-B")},
+			"the placeholder of a grant replaces that of the registration",
+			layers{layerOf("", "=PLACE-A"), layerOf("b", "=PLACE-B")},
 			[]string{"h.example/ PLACE-B=b"},
 		},
 	} {
