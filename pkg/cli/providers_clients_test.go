@@ -154,7 +154,7 @@ func TestClientsUnderProviders(t *testing.T) {
 	} {
 		t.Run(client.name, func(t *testing.T) {
 			c.t = t
-			for _, word := range strings.Fields(client.args[len(client.args)-1]) {
+			for word := range strings.FieldsSeq(client.args[len(client.args)-1]) {
 				if _, err := exec.LookPath(word); client.program == "sh" && err != nil && (word == "curl" || word == "npm" || word == "pip" || word == "node") {
 					t.Skipf("there is no %s here", word)
 				}

@@ -23,11 +23,11 @@ const (
 	Strict     = "strict"     // the allow list and the hosts of the grants
 )
 
-// Part is what is done for a part of a host, and Missing what it lacks.
-type (
-	Part    = inject.Part
-	Missing = inject.Missing
-)
+// Part is what is done for a part of a host.
+type Part = inject.Part
+
+// Missing is the grant whose credential a part of a host lacks.
+type Missing = inject.Missing
 
 // RunSpec is what a RunContextData is made from. Hosts are "host" or
 // "host:port", in any case.

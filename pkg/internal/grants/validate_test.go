@@ -132,8 +132,6 @@ func TestValidateFollowsNoRedirect(t *testing.T) {
 func TestValidateShowsNoSecret(t *testing.T) {
 	s := startService(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	p := s.provider(t, "substitute: [{hosts: ['%s'], placeholder: moat-token}]\nvalidate: {url: 'https://%s/botmoat-token/me'}")
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
 	for _, tt := range []struct {
 		name string
 		gone bool // the user
@@ -145,9 +143,10 @@ func TestValidateShowsNoSecret(t *testing.T) {
 		{"a proxy that is none", false, grants.Validator{Proxy: func(u *url.URL) (*url.URL, error) { return nil, errors.New("no way to " + u.String()) }}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx := t.Context()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
 			if tt.gone {
-				ctx = gone
+				cancel()
 			}
 			_, err := tt.v.Validate(ctx, p, "s3cr3t")
 			if !errors.Is(err, grants.ErrNotValidated) || strings.Contains(err.Error(), "s3cr3t") {

@@ -31,7 +31,7 @@ func TestCanonicalPath(t *testing.T) {
 		{"dots behind an escaped slash", "/repos/acme%2F..%2Fother", "-"},
 		{"dots with a parameter", "/repos/..;/acme", "-"},
 		{"dots at the end", "/repos/..", "-"},
-		{"a backslash", "/repos/acme\\..\\other", "-"},
+		{"a backslash", "/repos/acme\\..\\lib", "-"},
 		{"an escaped backslash", "/repos/acme%5Capp", "-"},
 		{"two slashes", "/repos//acme", "-"},
 		{"two slashes at the start", "//repos", "-"},
