@@ -115,6 +115,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 
 // pass has the request answered by its upstream.
 func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange) {
-	r, ex.upload = watch(w, r)
-	p.forward.ServeHTTP(scrubHints(duplex(w, r), ex.verdict.Rules), r.WithContext(withExchange(r.Context(), ex)))
+	out := r.WithContext(withExchange(r.Context(), ex))
+	ex.upload = watch(w, out)
+	p.forward.ServeHTTP(scrubHints(duplex(w, r), ex.verdict.Rules), out)
 }

@@ -17,18 +17,17 @@ type upload struct {
 	stop func()      // makes a Read that waits return
 }
 
-// watch returns r with a body that can be abandoned, and that upload; nil
-// without a body.
-func watch(w http.ResponseWriter, r *http.Request) (*http.Request, *upload) {
+// watch gives r, which w answers, a body that can be abandoned, and returns it;
+// nil without a body.
+func watch(w http.ResponseWriter, r *http.Request) *upload {
 	if r.Body == nil || r.Body == http.NoBody {
-		return r, nil
+		return nil
 	}
 	up := &upload{ReadCloser: r.Body, stop: func() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // unsupported only by a w of tests
 	}}
-	out := *r
-	out.Body = up
-	return &out, up
+	r.Body = up
+	return up
 }
 
 // Read implements [io.Reader].
