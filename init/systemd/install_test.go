@@ -83,12 +83,24 @@ func build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", dir,
-		"../../cmd/moat", "../../cmd/moatd", "./internal/boxload", "./internal/boxorigin")
+		"../../cmd/moat", "../../cmd/moatd", "./internal/boxload", "./internal/boxorigin", "./internal/boxprobe")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return dir
+}
+
+// build386 compiles the probe for the processor's older half.
+func build386(t *testing.T) string {
+	t.Helper()
+	exe := filepath.Join(t.TempDir(), "386")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", exe, "./internal/boxprobe")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=386")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return exe
 }
 
 func save(t *testing.T, data []byte) string {
