@@ -89,16 +89,26 @@ type bench struct {
 // Each directive must stop something by itself, and all together too.
 func (m machine) testHardening(t *testing.T) {
 	m.furnish(t)
-	plain := bench{
-		machine: m, manager: []string{"exec", "--user", "systemctl", "--user"}, dir: "/home/moat/.config/systemd/user/",
-		state: "/home/moat/.moat", lines: directives(t, userUnit(t)),
-	}
+	plain := m.user(t)
+	plain.complete(t, rowsOfAny)
 	plain.hold(t, rowsOfAny)
 
 	sandboxed := plain
 	sandboxed.base = []string{"PrivateUsers=yes"}
 	sandboxed.lines = directives(t, userUnit(t)+initfiles.Sandbox())
-	sandboxed.hold(t, slices.Concat(rowsOfAny[1:], rowsOfNamespaces, rowsOfSandbox)) // NoNewPrivileges: see PrivateUsers
+	sandboxed.complete(t, rowsOfAny, rowsOfNamespaces, rowsOfSandbox)
+	sandboxed.hold(t, slices.Concat(rowsOfAny[1:], rowsOfNamespaces, rowsOfSandbox[1:])) // the first is of PrivateUsers too
+	sandboxed.base = nil
+	sandboxed.hold(t, rowsOfSandbox[:1])
+}
+
+// user is the user's manager, with the unit as it is without the drop-in.
+func (m machine) user(t *testing.T) bench {
+	t.Helper()
+	return bench{
+		machine: m, manager: []string{"exec", "--user", "systemctl", "--user"}, dir: "/home/moat/.config/systemd/user/",
+		state: "/home/moat/.moat", lines: directives(t, userUnit(t)),
+	}
 }
 
 // furnish makes what the probes try to get at.
@@ -146,30 +156,25 @@ func directives(t *testing.T, text string) map[string][]string {
 }
 
 // hold tries each row without the directive, with it alone, and with all of the
-// unit's, and fails t for each directive of the unit that has no row.
+// unit's.
 func (b bench) hold(t *testing.T, rows []row) {
 	t.Helper()
 	probes := map[string]string{}
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(b.lines)) {
-		if !slices.Contains(operational, name) || name == "ReadWritePaths" || name == "SystemCallErrorNumber" || strings.HasPrefix(name, "StateDirectory") {
+		if b.confines(name) {
 			all = append(all, b.lines[name]...)
 		}
 	}
-	shown := map[string]bool{}
 	for i, r := range rows {
-		shown[r.directive] = true
 		name := fmt.Sprintf("probe-%02d", i)
 		alone := slices.Concat(b.base, r.needs, b.lines[r.directive], b.lines["SystemCallErrorNumber"])
 		probes[name+"a.service"] = b.probe(r, slices.Concat(b.base, r.needs))
 		probes[name+"b.service"] = b.probe(r, alone)
 		probes[name+"c.service"] = b.probe(r, all)
 	}
-	for name := range b.lines {
-		if !shown[name] && !slices.Contains(operational, name) {
-			t.Errorf("no row shows what %s= stops", name)
-		}
-	}
+	// The key of a service that has the manager's session keyring, as all do by default.
+	probes["probe--key.service"] = b.probe(row{attempt: "put-key moatd-test"}, append(slices.Clone(b.base), "KeyringMode=inherit"))
 	ends := b.start(t, probes)
 	for i, r := range rows {
 		name := fmt.Sprintf("probe-%02d", i)
@@ -188,6 +193,23 @@ func (b bench) hold(t *testing.T, rows []row) {
 			}
 		}
 	}
+}
+
+// complete fails t for each directive of the unit that has no row.
+func (b bench) complete(t *testing.T, rows ...[]row) {
+	t.Helper()
+	for name := range b.lines {
+		has := func(r row) bool { return r.directive == name }
+		if !slices.ContainsFunc(slices.Concat(rows...), has) && !slices.Contains(operational, name) {
+			t.Errorf("no row shows what %s= stops", name)
+		}
+	}
+}
+
+// confines reports whether a directive belongs to what a service may do.
+func (bench) confines(name string) bool {
+	return !slices.Contains(operational, name) ||
+		slices.Contains([]string{"ReadWritePaths", "SystemCallErrorNumber", "StateDirectory", "StateDirectoryMode", "Group"}, name)
 }
 
 // probe returns the text of a unit that tries r's attempt under lines.
@@ -222,4 +244,15 @@ func (b bench) start(t *testing.T, units map[string]string) map[string]string {
 		ends[name] = end
 	}
 	return ends
+}
+
+// fields returns the first word of each line and the word after it.
+func fields(text string) map[string]string {
+	m := map[string]string{}
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) > 1 {
+			m[f[0]] = f[1]
+		}
+	}
+	return m
 }

@@ -63,12 +63,7 @@ func (m machine) install(t *testing.T) {
 		}
 		m.push(t, save(t, []byte(text)), unitDir+name)
 	}
-	cert, key := certificate(t)
-	m.push(t, save(t, cert), originCert)
-	m.push(t, save(t, key), "/etc/boxorigin/key.pem")
-	m.push(t, save(t, []byte(originUnit)), "/etc/systemd/system/boxorigin.service")
-	m.asRoot(t, "systemctl", "--quiet", "enable", "--now", "boxorigin.service")
-
+	m.installOrigin(t)
 	m.asUser(t, "mkdir", "-m", "0700", "/home/moat/.moat")
 	m.write(t, "/home/moat/.moat/config.yaml", "upstream_ca: "+originCert+"\n")
 	m.write(t, "/home/moat/.moat/providers/demo.yaml", provider)
@@ -76,6 +71,16 @@ func (m machine) install(t *testing.T) {
 	m.systemctl(t, "daemon-reload")
 	m.systemctl(t, "--quiet", "enable", "moatd.service")
 	m.systemctl(t, "start", "moatd.socket", "moatd-proxy.socket")
+}
+
+// installOrigin starts boxorigin, which is in place, with a certificate.
+func (m machine) installOrigin(t *testing.T) {
+	t.Helper()
+	cert, key := certificate(t)
+	m.push(t, save(t, cert), originCert)
+	m.push(t, save(t, key), "/etc/boxorigin/key.pem")
+	m.push(t, save(t, []byte(originUnit)), "/etc/systemd/system/boxorigin.service")
+	m.asRoot(t, "systemctl", "--quiet", "enable", "--now", "boxorigin.service")
 }
 
 // build compiles what runs in the machine, static, and returns the directory.
