@@ -91,7 +91,6 @@ func TestSystemUnit_confinesWhatTheUsersDoes(t *testing.T) {
 	}
 	system := parseText(t, text)
 	other := map[string]string{
-		"PrivateUsers":   "it has an account of its own",
 		"ProtectHome":    "yes, since its own home is elsewhere",
 		"ReadWritePaths": "StateDirectory= says it", "ExecStartPre": "StateDirectory= does it",
 	}

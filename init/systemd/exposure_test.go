@@ -23,9 +23,9 @@ func (m machine) testExposure(t *testing.T) {
 		name, text string
 		threshold  int
 	}{
-		{"user unit", user, 60},
-		{"user unit with the drop-in", user + initfiles.Sandbox(), 15},
-		{"system unit", system, 12},
+		{"user unit", user, 62},
+		{"user unit with the drop-in", user + initfiles.Sandbox(), 19},
+		{"system unit", system, 13},
 	} {
 		m.push(t, save(t, []byte(tt.text)), "/run/exposure/moatd.service")
 		got := m.box("exec", "systemd-analyze", "security", "--offline=yes", "--no-pager",

@@ -14,6 +14,7 @@ import (
 // rowsOfSystem are of what only the unit of the system's manager has.
 var rowsOfSystem = []row{
 	{directive: "User", attempt: "write /etc/written"},
+	{directive: "PrivateUsers", attempt: "become /usr/local/lib/probe/able raw-socket", needs: []string{"User=moat"}},
 	{directive: "ProtectHome", attempt: "list /home", needs: []string{"User=moat"}},
 	{directive: "ProtectProc", attempt: "look /proc/1", needs: []string{"User=moat"}},
 }

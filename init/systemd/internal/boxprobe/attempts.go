@@ -41,6 +41,7 @@ var attempts = map[string]attempt{
 	// For programs with a set-uid bit, or with capabilities in their file.
 	"am-root":     {0, func([]string) error { return must(os.Geteuid() == 0) }},
 	"am-able":     {0, amAble},
+	"raw-socket":  {0, rawSocket},
 	"give-powers": {1, func(a []string) error { return givePowers(a[0]) }},
 
 	"nice":          {0, func([]string) error { return syscall.Setpriority(syscall.PRIO_PROCESS, 0, 5) }},

@@ -37,6 +37,15 @@ func socket(args []string) error {
 	return unix.Close(fd)
 }
 
+// rawSocket needs a capability over the network itself.
+func rawSocket([]string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
 func personality([]string) error {
 	const addrNoRandomize = 0x40000
 	_, _, errno := unix.RawSyscall(unix.SYS_PERSONALITY, addrNoRandomize, 0, 0)
