@@ -91,6 +91,7 @@ func TestSystemUnit_confinesWhatTheUsersDoes(t *testing.T) {
 	}
 	system := parseText(t, text)
 	other := map[string]string{
+		"KeyringMode":    "private is what the system's manager gives by itself",
 		"ProtectHome":    "yes, since its own home is elsewhere",
 		"ReadWritePaths": "StateDirectory= says it", "ExecStartPre": "StateDirectory= does it",
 	}

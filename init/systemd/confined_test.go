@@ -39,7 +39,7 @@ func TestConfined(t *testing.T) {
 	t.Run("a run goes on after a reboot", m.testReboot)
 	t.Run("the state may be elsewhere", m.testElsewhere)
 	t.Run("a fresh user needs no preparation", m.testFresh)
-	t.Run("nobody else is in the memory of the daemon", m.testMemory)
+	t.Run("nobody else reads the memory of the daemon", m.testMemoryInNamespace)
 	t.Run("the daemon and its children see their files alone", m.testLandlock)
 	t.Run("what the unit forbids is forbidden", m.testHardening)
 	t.Run("what the unit must not forbid is not forbidden", m.testAllowed)
@@ -108,11 +108,22 @@ const prober = "/usr/local/lib/probe/probe"
 // testMemory is about other processes of the same user, with nothing that
 // confines them.
 func (m machine) testMemory(t *testing.T) {
+	m.holdMemory(t, "trace PID", "list /proc/PID/cwd", "read-memory PID", "read /proc/PID/environ", "list /proc/PID/fd")
+}
+
+// testMemoryInNamespace knows less: who made a user namespace, and is not in it,
+// may trace whatever is, so that PrivateUsers= opens what the daemon has closed.
+func (m machine) testMemoryInNamespace(t *testing.T) {
+	m.holdMemory(t, "read-memory PID", "read /proc/PID/environ", "list /proc/PID/fd")
+}
+
+func (m machine) holdMemory(t *testing.T, attempts ...string) {
+	t.Helper()
 	m.furnish(t)
 	free := m.asUser(t, "sh", "-c", "sleep 300 >/dev/null & echo $!")
 	m.pid(t)
 	pid := m.property(t, "moatd", "MainPID")
-	for _, attempt := range []string{"trace PID", "read-memory PID", "read /proc/PID/environ", "list /proc/PID/fd", "list /proc/PID/cwd"} {
+	for _, attempt := range attempts {
 		try := func(pid string) int {
 			return m.tryAsUser(append([]string{prober}, strings.Fields(strings.ReplaceAll(attempt, "PID", pid))...)...).code
 		}
@@ -133,6 +144,7 @@ func (m machine) testMemory(t *testing.T) {
 // testNoCore takes the unit's limit away, to see what the process does by itself.
 func (m machine) testNoCore(t *testing.T) {
 	t.Helper()
+	m.asUser(t, "sh", "-c", "find /home/moat -name 'core*' -delete") // of a probe
 	m.dropIn(t, "LimitCORE=infinity\nEnvironment=GOTRACEBACK=crash\nWorkingDirectory=/home/moat/.moat\n")
 	m.systemctl(t, "restart", "moatd")
 	before := m.pid(t)
@@ -160,7 +172,7 @@ var wantDomain = map[string]bool{ // attempt: allowed
 	"read /home/moat/.aws/config":             true,
 	"write /home/moat/.aws/sso/cache/token":   true,
 	"write /home/moat/.moat/file":             true,
-	"read /etc/resolv.conf":                   true,
+	"read /etc/hosts":                         true,
 	"read /proc/sys/kernel/random/boot_id":    true,
 	"write /dev/null":                         true,
 	"write /dev/shm/journal.x":                true,
@@ -179,7 +191,7 @@ func (m machine) testLandlock(t *testing.T) {
 		cp `+prober+` bin/probe; cp `+prober+` .moat/probe`)
 	m.write(t, "/home/moat/.aws/config", "[default]\ncredential_process = "+prober+" all /home/moat/.moat/result "+
 		strings.Join(attempts, " , ")+"\n")
-	m.asUser(t, "rm", dropIn)
+	m.asUser(t, "rm", "-f", dropIn)
 	m.systemctl(t, "daemon-reload")
 	off := m.dropIn(t, "Environment=MOAT_SANDBOX=off\n")
 	for attempt, code := range m.askChild(t) {

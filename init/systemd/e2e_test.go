@@ -33,6 +33,7 @@ func TestRealSystemd(t *testing.T) {
 	t.Run("a daemon that must not be restarted does not spin", m.testPermanentFailure)
 	t.Run("a run goes on after a reboot", m.testReboot)
 	t.Run("a run goes on after the plug was pulled", m.testPlugPulled)
+	t.Run("nobody else is in the memory of the daemon", m.testMemory)
 	t.Run("the units are as little exposed as they say", m.testExposure)
 	t.Run("a daemon in an odd place starts", m.testOddPlace)
 	t.Run("without runs the daemon leaves, and comes back when called", m.testIdleExit)

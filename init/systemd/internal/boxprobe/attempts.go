@@ -59,8 +59,6 @@ var attempts = map[string]attempt{
 	"abort":         {0, abort},
 	"put-key":       {1, func(a []string) error { return putKey(a[0]) }},
 	"find-key":      {1, func(a []string) error { return findKey(a[0]) }},
-	"leave-memory":  {1, leaveMemory},
-	"find-memory":   {1, findMemory},
 }
 
 func firstOf[T any](_ T, err error) error { return err }

@@ -30,7 +30,11 @@ func socket(args []string) error {
 	if err != nil {
 		return errUsage
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	kind := unix.SOCK_STREAM
+	if family == unix.AF_NETLINK {
+		kind = unix.SOCK_RAW
+	}
+	fd, err := unix.Socket(family, kind, 0)
 	if err != nil {
 		return err
 	}
@@ -168,23 +172,6 @@ func putKey(name string) error {
 func findKey(name string) error {
 	_, err := unix.KeyctlSearch(session, keyType, name, 0)
 	return err
-}
-
-// leaveMemory makes a System V segment that stays when the process ends.
-func leaveMemory(args []string) error {
-	key, err := pid(args[0])
-	if err != nil {
-		return err
-	}
-	return firstOf(unix.SysvShmGet(key, os.Getpagesize(), unix.IPC_CREAT|0o600))
-}
-
-func findMemory(args []string) error {
-	key, err := pid(args[0])
-	if err != nil {
-		return err
-	}
-	return firstOf(unix.SysvShmGet(key, 0, 0))
 }
 
 // amAble says whether the process has any capability.
