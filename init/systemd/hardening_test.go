@@ -143,7 +143,7 @@ func (b bench) hold(t *testing.T, rows []row) {
 			t.Errorf("%s: %s fails without it: %s; so it shows nothing", r.directive, r.attempt, without)
 		}
 		for how, got := range map[string]string{"alone": alone, "with all others": together} {
-			if got != want && !(want == killed && got == dumped) {
+			if got != want && (want != killed || got != dumped) {
 				t.Errorf("%s %s: %s ends with %q, want %q", r.directive, how, r.attempt, got, want)
 			}
 		}
@@ -169,8 +169,9 @@ func (bench) confines(name string) bool {
 
 // probe returns the text of a unit that tries r's attempt under lines.
 func (b bench) probe(r row, lines []string) string {
-	command, args, program := "probe", r.attempt, false
-	if args, program = strings.CutPrefix(r.attempt, "386 "); program {
+	command := "probe"
+	args, program := strings.CutPrefix(r.attempt, "386 ")
+	if program {
 		command = "386"
 	}
 	args = strings.ReplaceAll(args, "%STATE", b.state)

@@ -92,8 +92,10 @@ func (m machine) testSystemSocket(t *testing.T) {
 		{"the socket", m.asRoot(t, "stat", "-c", "%a %U %F", systemSocket), "600 moat socket"},
 		{"its directory", m.asRoot(t, "stat", "-c", "%a %U", "/run/moat"), "711 root"},
 		{"where the CLI looks", m.asRoot(t, "stat", "-L", "-c", "%a %U %F", systemLink), "600 moat socket"},
-		{"the link's directory", m.asRoot(t, "stat", "-c", "%a %U", "/var/lib/moat/.moat/run", "/var/lib/moat/.moat", "/var/lib/moat"),
-			"700 moat\n700 moat\n700 moat"},
+		{
+			"the link's directory", m.asRoot(t, "stat", "-c", "%a %U", "/var/lib/moat/.moat/run", "/var/lib/moat/.moat", "/var/lib/moat"),
+			"700 moat\n700 moat\n700 moat",
+		},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.what, tt.got, tt.want)

@@ -78,8 +78,10 @@ func (p Process) confine(own confine.Places) (confine.Applied, error) {
 // of AWS, the settings of the commands that ask about containers, and roots.
 func (p Process) places() confine.Places {
 	places := confine.Places{}
-	for _, name := range []string{"SSL_CERT_FILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
-		"AWS_WEB_IDENTITY_TOKEN_FILE", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "CREDENTIALS_DIRECTORY"} {
+	for _, name := range []string{
+		"SSL_CERT_FILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+		"AWS_WEB_IDENTITY_TOKEN_FILE", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "CREDENTIALS_DIRECTORY",
+	} {
 		places.Read = append(places.Read, absolute(p.Getenv(name))...)
 	}
 	places.Read = append(places.Read, absolute(filepath.SplitList(p.Getenv("SSL_CERT_DIR"))...)...)

@@ -174,10 +174,10 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd.Dir = t.TempDir()
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stdout.Read(make([]byte, 5)); err != nil {
+	if _, err = stdout.Read(make([]byte, 5)); err != nil {
 		t.Fatal(err)
 	}
 	proc := fmt.Sprintf("/proc/%d/", cmd.Process.Pid)
@@ -188,7 +188,7 @@ func TestMemory(t *testing.T) {
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
 		t.Errorf("%senviron belongs to %d, want root", proc, st.Uid)
 	}
-	if _, err := os.ReadFile(proc + "stat"); err != nil {
+	if _, err = os.ReadFile(proc + "stat"); err != nil {
 		t.Errorf("whether it lives cannot be seen: %v", err)
 	}
 	limits, err := os.ReadFile(proc + "limits")
@@ -196,7 +196,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("limits: %v, %s; want no core file", err, limits)
 	}
 	stdin.Write([]byte("x"))
-	if err := cmd.Wait(); err != nil {
+	if err = cmd.Wait(); err != nil {
 		t.Errorf("the process cannot read what it needs of itself: %v", err)
 	}
 }

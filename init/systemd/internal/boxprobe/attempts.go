@@ -65,7 +65,7 @@ func firstOf[T any](_ T, err error) error { return err }
 
 // start runs another boxprobe.
 func start(path, name string) error {
-	return childError(exec.Command(path, name).Run()) //nolint:gosec // it is the point
+	return childError(exec.Command(path, name).Run())
 }
 
 func must(ok bool) error {
@@ -76,7 +76,7 @@ func must(ok bool) error {
 }
 
 func openTo(path string, flag int) error {
-	f, err := os.OpenFile(path, flag, 0o666) //nolint:gosec // the umask is what is asked for
+	f, err := os.OpenFile(path, flag, 0o666) // the umask is what is asked for
 	if err != nil {
 		return err
 	}
