@@ -45,16 +45,6 @@ func SystemUnit(name, exe string) (string, error) {
 	return render("systemd/system", name, exe)
 }
 
-// Sandbox returns the drop-in for the user's moatd.service that needs user
-// namespaces. A unit with it fails where there are none.
-func Sandbox() string {
-	text, err := files.ReadFile("systemd/sandbox.conf")
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	return string(text)
-}
-
 func render(dir, name, exe string) (string, error) {
 	if err := checkExe(exe); err != nil {
 		return "", err

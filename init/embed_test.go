@@ -169,9 +169,14 @@ func parse(t *testing.T, name, exe string) []*unit.UnitOption {
 	if err != nil {
 		t.Fatalf("Unit(%q, %q): %v", name, exe, err)
 	}
+	return parseText(t, text)
+}
+
+func parseText(t *testing.T, text string) []*unit.UnitOption {
+	t.Helper()
 	options, err := unit.DeserializeOptions(strings.NewReader(text))
 	if err != nil {
-		t.Fatalf("Unit(%q, %q) is no unit file: %v", name, exe, err)
+		t.Fatalf("no unit file: %v\n%s", err, text)
 	}
 	return options
 }

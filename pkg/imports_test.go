@@ -20,14 +20,15 @@ var mayImport = map[string][]string{
 	// What the tests with a real systemd run in their box.
 	"init/systemd/internal/boxload":   {},
 	"init/systemd/internal/boxorigin": {},
+	"init/systemd/internal/boxprobe":  {"golang.org/x/sys/unix"},
 
 	"pkg/cli": {
 		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/pki", "internal/providers",
 		"github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
-		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/grants", "internal/hosts",
-		"internal/logging", "internal/pki", "internal/store", "internal/tasks", logrus,
+		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/grants",
+		"internal/hosts", "internal/logging", "internal/pki", "internal/store", "internal/tasks", logrus,
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "proxy"},
 	"pkg/daemon": {
@@ -42,6 +43,7 @@ var mayImport = map[string][]string{
 		"credential", logrus, awsSDK + "aws", awsSDK + "aws/retry", awsSDK + "aws/transport/http", awsSDK + "config",
 		awsSDK + "credentials", awsSDK + "feature/ec2/imds", awsSDK + "service/sts",
 	},
+	"pkg/internal/confine":    {"github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall", "golang.org/x/sys/unix"},
 	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/inject", "internal/providers", "github.com/fsnotify/fsnotify"},
 	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},
 	"pkg/internal/inject":     {"internal/coding", "internal/hosts", "internal/replace"},

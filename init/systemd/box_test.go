@@ -150,7 +150,13 @@ func (m machine) dropIn(t *testing.T, lines string) (remove func()) {
 // eventually asks until the answer is yes, and fails t if that takes too long.
 func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Second, errors.New("too late"))
+	within(t, 20*time.Second, what, yes)
+}
+
+// within is eventually with another patience.
+func within(t *testing.T, patience time.Duration, what string, yes func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("too late"))
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -158,7 +164,7 @@ func eventually(t *testing.T, what string, yes func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("%s: not within 20 s", what)
+			t.Fatalf("%s: not within %v", what, patience)
 		}
 	}
 }

@@ -63,12 +63,7 @@ func (m machine) install(t *testing.T) {
 		}
 		m.push(t, save(t, []byte(text)), unitDir+name)
 	}
-	cert, key := certificate(t)
-	m.push(t, save(t, cert), originCert)
-	m.push(t, save(t, key), "/etc/boxorigin/key.pem")
-	m.push(t, save(t, []byte(originUnit)), "/etc/systemd/system/boxorigin.service")
-	m.asRoot(t, "systemctl", "--quiet", "enable", "--now", "boxorigin.service")
-
+	m.installOrigin(t)
 	m.asUser(t, "mkdir", "-m", "0700", "/home/moat/.moat")
 	m.write(t, "/home/moat/.moat/config.yaml", "upstream_ca: "+originCert+"\n")
 	m.write(t, "/home/moat/.moat/providers/demo.yaml", provider)
@@ -78,17 +73,39 @@ func (m machine) install(t *testing.T) {
 	m.systemctl(t, "start", "moatd.socket", "moatd-proxy.socket")
 }
 
+// installOrigin starts boxorigin, which is in place, with a certificate.
+func (m machine) installOrigin(t *testing.T) {
+	t.Helper()
+	cert, key := certificate(t)
+	m.push(t, save(t, cert), originCert)
+	m.push(t, save(t, key), "/etc/boxorigin/key.pem")
+	m.push(t, save(t, []byte(originUnit)), "/etc/systemd/system/boxorigin.service")
+	m.asRoot(t, "systemctl", "--quiet", "enable", "--now", "boxorigin.service")
+}
+
 // build compiles what runs in the machine, static, and returns the directory.
 func build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", dir,
-		"../../cmd/moat", "../../cmd/moatd", "./internal/boxload", "./internal/boxorigin")
+		"../../cmd/moat", "../../cmd/moatd", "./internal/boxload", "./internal/boxorigin", "./internal/boxprobe")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return dir
+}
+
+// build386 compiles the probe for the processor's older half.
+func build386(t *testing.T) string {
+	t.Helper()
+	exe := filepath.Join(t.TempDir(), "386")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", exe, "./internal/boxprobe")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH=386")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return exe
 }
 
 func save(t *testing.T, data []byte) string {

@@ -44,6 +44,18 @@ func TestRoutingAddr(t *testing.T) {
 	}
 }
 
+func TestSandbox(t *testing.T) {
+	for value, want := range map[string]bool{"on": true, "off": false} {
+		got, err := Apply(Defaults("/h", ""), Flags(map[string]string{"sandbox": value}))
+		if err != nil || got.Sandbox != want {
+			t.Errorf("--sandbox %s = %v, %v, want %v", value, got.Sandbox, err, want)
+		}
+	}
+	if !Defaults("/h", "").Sandbox {
+		t.Error("Defaults: no sandbox, want one for whoever sets nothing")
+	}
+}
+
 func TestApplyNamesEachBadValue(t *testing.T) {
 	for _, tt := range []struct {
 		name, key, value, want string
@@ -55,6 +67,7 @@ func TestApplyNamesEachBadValue(t *testing.T) {
 		{"a host name for the routes", "routing-addr", "localhost:1", `--routing-addr: "localhost:1" is no address`},
 		{"a relative path", "api-socket", "run/sock", "is no absolute path"},
 		{"an unknown log format", "log-format", "xml", "is no log format"},
+		{"a sandbox that is neither on nor off", "sandbox", "yes", `--sandbox: "yes" is neither on nor off`},
 		{"an unknown place to refuse", "refuse-at", "dns", `--refuse-at: write "request" or "connect"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

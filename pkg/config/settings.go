@@ -28,6 +28,7 @@ type Settings struct {
 	LogFormat   string        // "auto", "text", "json" or "journal"
 	UpstreamCA  string        // PEM file of further roots for upstreams; "" means the system's alone
 	RefuseAt    RefuseAt      // where a refused CONNECT is answered
+	Sandbox     bool          // give up all files that the daemon does not need, once it has started
 }
 
 // Defaults returns the settings of a daemon whose user set nothing. runtimeDir
@@ -46,6 +47,7 @@ func Defaults(home, runtimeDir string) Settings {
 		DrainLimit:  25 * time.Second, // below TimeoutStopSec= of the unit, 35 s
 		LogFormat:   "auto",
 		RefuseAt:    RefuseAtRequest,
+		Sandbox:     true,
 	}
 }
 
@@ -59,6 +61,7 @@ var setters = map[string]func(*Settings, string) error{
 	"log_format":   setLogFormat,
 	"upstream_ca":  func(s *Settings, v string) error { return setPath(&s.UpstreamCA, v) },
 	"refuse_at":    setRefuseAt,
+	"sandbox":      setSandbox,
 }
 
 func setPath(to *string, v string) error {
@@ -117,4 +120,12 @@ func setRefuseAt(s *Settings, v string) error {
 		return nil
 	}
 	return errors.New(`write "request" or "connect"`)
+}
+
+func setSandbox(s *Settings, v string) error {
+	if v != "on" && v != "off" {
+		return fmt.Errorf("%q is neither on nor off", v)
+	}
+	s.Sandbox = v == "on"
+	return nil
 }

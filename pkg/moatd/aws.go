@@ -3,14 +3,12 @@ package moatd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/moatd/moatd/pkg/credential"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/aws"
 	"github.com/moatd/moatd/pkg/internal/grants"
-	"github.com/moatd/moatd/pkg/internal/pki"
 )
 
 // grantAWS is the grant whose keys assume the roles of runs.
@@ -18,15 +16,11 @@ const grantAWS = "aws"
 
 // assumeRole returns the handler of the credentials of a run's AWS role.
 func (d *parts) assumeRole(runID string, c daemon.AWSConfig) (http.Handler, error) {
-	roots, err := pki.UpstreamRoots(d.opts.Settings.UpstreamCA)
-	if err != nil {
-		return nil, fmt.Errorf("upstream_ca: %w", err)
-	}
 	return aws.New(aws.Role{
 		ARN: c.RoleARN, Region: c.Region, Duration: c.SessionDuration, ExternalID: c.ExternalID,
 		SourceProfile: c.SourceProfile, Session: aws.SessionName(runID),
 	}, aws.Options{
-		Secret: d.awsKeys, Seen: d.redactor.Add, Roots: roots, Log: d.log.WithField("run_id", runID),
+		Secret: d.awsKeys, Seen: d.redactor.Add, Roots: d.roots, Log: d.log.WithField("run_id", runID),
 	})
 }
 

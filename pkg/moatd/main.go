@@ -14,6 +14,7 @@ import (
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
+	"github.com/moatd/moatd/pkg/internal/confine"
 )
 
 // A Process is what the program got from the outside.
@@ -66,6 +67,9 @@ func (p Process) serve(opts Options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := confine.Memory(); err != nil {
+		fmt.Fprintf(p.Stderr, "%smoatd: %v\n", p.priority(), err) // no reason to leave the runs without a proxy
+	}
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -75,6 +79,7 @@ func (p Process) serve(opts Options) error {
 	}
 	opts.Handed, opts.Notify, opts.Hangup = handed, activation.NewNotifier(), hangup
 	opts.Containers = daemon.NewContainerChecker(p.engines())
+	opts.Confine = p.confine
 	return Serve(ctx, opts)
 }
 
@@ -104,6 +109,7 @@ func (p Process) options(args []string) (Options, error) {
 		"log-format":   "`form` of the log: auto, text, json or journal (default auto)",
 		"upstream-ca":  "PEM `file` of further roots for upstreams",
 		"refuse-at":    "`where` a CONNECT that is not allowed is refused: request or connect (default request)",
+		"sandbox":      "`on`, or off for a daemon that may open every file of its user (default on)",
 	} {
 		flags.String(name, "", usage)
 	}

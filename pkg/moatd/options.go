@@ -8,6 +8,7 @@ import (
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
+	"github.com/moatd/moatd/pkg/internal/confine"
 	"github.com/moatd/moatd/pkg/internal/store"
 	"github.com/moatd/moatd/pkg/proxy"
 )
@@ -59,6 +60,10 @@ type Options struct {
 	// Network is between the daemon and the upstreams; the zero value means the
 	// network of this machine.
 	Network proxy.Network
+	// Confine gives up all files but the system's and those of p, for good and for
+	// the whole process; nil means that the process keeps what it may. It is
+	// called once, when all is open, if the settings want it.
+	Confine func(p confine.Places) (confine.Applied, error)
 	// Stderr gets the log, unless it goes to the journal; required.
 	Stderr io.Writer
 	// Ready is called once the daemon answers; nil for nothing.

@@ -2,6 +2,7 @@ package moatd
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"github.com/moatd/moatd/pkg/credential"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
+	"github.com/moatd/moatd/pkg/internal/confine"
 	"github.com/moatd/moatd/pkg/internal/grants"
 	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/pki"
@@ -37,6 +39,8 @@ type parts struct {
 	proxy     *proxy.Proxy
 	api       net.Listener
 	routes    routes
+	roots     *x509.CertPool // of upstreams; nil means the system's alone
+	confined  confine.Applied
 	proxies   []net.Listener // none if the port is taken and the API goes on alone
 }
 
@@ -56,7 +60,7 @@ func open(ctx context.Context, opts Options) (d *parts, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		d.openLog, d.openHome, d.openStore, d.openCA, d.openGrants, d.restore, d.listen, d.record,
+		d.openLog, d.openHome, d.openStore, d.openCA, d.openGrants, d.openRoots, d.restore, d.listen, d.record, d.confine,
 	} {
 		if err := step(ctx); err != nil {
 			return d, err
@@ -180,19 +184,24 @@ func (d *parts) known() []string {
 	for _, err := range d.resolver.Problems() {
 		all = append(all, err.Error())
 	}
-	return all
+	return append(all, d.outOfReach()...)
+}
+
+// openRoots reads them once: what the settings name counts from the start on.
+func (d *parts) openRoots(context.Context) (err error) {
+	if d.roots, err = pki.UpstreamRoots(d.opts.Settings.UpstreamCA); err != nil {
+		return fmt.Errorf("%w: upstream_ca: %w", ErrConfig, err)
+	}
+	return nil
 }
 
 func (d *parts) makeProxy() error {
 	s := d.opts.Settings
-	roots, err := pki.UpstreamRoots(s.UpstreamCA)
-	if err != nil {
-		return fmt.Errorf("%w: upstream_ca: %w", ErrConfig, err)
-	}
+	var err error
 	d.proxy, err = proxy.New(proxy.Options{
 		Runs:            d.registry.Snapshot,
 		Certificate:     d.leaves.Get,
-		UpstreamRoots:   roots,
+		UpstreamRoots:   d.roots,
 		RefuseAtConnect: s.RefuseAt == config.RefuseAtConnect,
 		DrainLimit:      s.DrainLimit,
 		Network:         d.opts.Network,
