@@ -14,6 +14,7 @@ import (
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
+	"github.com/moatd/moatd/pkg/internal/supervisor"
 )
 
 // A Process is what the program got from the outside.
@@ -75,7 +76,7 @@ func (p Process) serve(opts Options) error {
 	}
 	opts.Handed, opts.Notify, opts.Hangup = handed, activation.NewNotifier(), hangup
 	opts.Containers = daemon.NewContainerChecker(p.engines())
-	return Serve(ctx, opts)
+	return supervisor.Run(ctx, func(ctx context.Context) error { return Serve(ctx, opts) })
 }
 
 // engines returns where the environment says that container engines are. What
