@@ -404,3 +404,5 @@ func (w *world) install(opts supervisor.InstallOptions) supervisor.Installed {
 	}
 	return done
 }
+
+func uid() string { return fmt.Sprint(os.Getuid()) }

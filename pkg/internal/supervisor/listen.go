@@ -5,17 +5,23 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
 // listenFile is our drop-in of the proxy's socket.
 const listenFile = "50-listen.conf"
 
+// interfaceName is what a unit can hold of the names of interfaces.
+var interfaceName = regexp.MustCompile(`^[\w.-]*$`)
+
 // checkListen refuses what is no address of a bridge.
 func checkListen(at netip.AddrPort) error {
 	switch addr := at.Addr().Unmap(); {
 	case !at.IsValid():
 		return fmt.Errorf("listen on %q: it is no address", at)
+	case !interfaceName.MatchString(addr.Zone()):
+		return fmt.Errorf("listen on %q: %q is no name of an interface", at, addr.Zone())
 	case at.Port() == 0:
 		return fmt.Errorf("listen on %s: runs keep the port for life, so it cannot be 0", at)
 	case addr.IsUnspecified():

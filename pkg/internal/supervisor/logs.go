@@ -69,8 +69,9 @@ func (s *systemd) copyJournal(ctx context.Context, source []string, opts LogOpti
 	}
 	cmd := s.run.command(ctx, "journalctl", args...)
 	var stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = opts.Out, &stderr
+	cmd.Stderr = &stderr
 	if !opts.JSON {
+		cmd.Stdout = opts.Out
 		return readFailed(cmd.Run(), &stderr)
 	}
 	pipe, err := cmd.StdoutPipe()
@@ -124,8 +125,12 @@ func parseEntry(line []byte) (logging.Entry, error) {
 	if err := json.Unmarshal(line, &fields); err != nil {
 		return logging.Entry{}, fmt.Errorf("read an entry of the journal: %v", err)
 	}
-	usec, _ := strconv.ParseInt(text(fields["__REALTIME_TIMESTAMP"]), 10, 64) // without it: 1970
-	e := logging.Entry{Time: time.UnixMicro(usec).UTC(), Level: level(text(fields["PRIORITY"])), Message: text(fields["MESSAGE"])}
+	usec, err := strconv.ParseInt(text(fields["__REALTIME_TIMESTAMP"]), 10, 64)
+	at := time.UnixMicro(usec).UTC()
+	if err != nil || at.Year() < 0 || at.Year() > 9999 { // which JSON cannot hold
+		at = time.Time{}
+	}
+	e := logging.Entry{Time: at, Level: level(text(fields["PRIORITY"])), Message: text(fields["MESSAGE"])}
 	for name, value := range fields {
 		if own, ok := strings.CutPrefix(name, "MOAT_"); ok {
 			if e.Fields == nil {
