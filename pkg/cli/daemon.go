@@ -79,6 +79,7 @@ func (a *app) supervisorOptions(system bool) supervisor.Options {
 		UID:      os.Getuid(),
 		UserHome: a.process.UserHome,
 		MoatHome: a.settings.Home,
+		Root:     a.process.Root,
 	}
 }
 

@@ -101,6 +101,14 @@ func (v *serviceView) line() string {
 	return text
 }
 
+// startHint is how to start the daemon.
+func (v *serviceView) startHint() string {
+	if v != nil && v.Installed {
+		return "moat daemon start"
+	}
+	return startHint
+}
+
 func (v *serviceView) listens(name string) bool {
 	for _, sock := range v.Sockets {
 		if sock.Name == name {

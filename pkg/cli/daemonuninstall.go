@@ -75,7 +75,7 @@ func (s *service) uninstall(cmd *cobra.Command, f uninstallFlags) error {
 			return err
 		}
 	} else if count > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("%d runs have no proxy until moatd is installed again", count))
+		out.Notes = append(out.Notes, fmt.Sprintf("%s registered, and without a proxy until moatd is installed again", runsAre(count)))
 	}
 	s.leave(before, &out)
 	return print(s.app, out, func(w *tabwriter.Writer) {
@@ -142,7 +142,7 @@ func (s *service) mayPurge(cmd *cobra.Command, f uninstallFlags, count int) erro
 		return err
 	}
 	if count > 0 && !f.force {
-		return hinted{fmt.Errorf("%d runs are registered, and would lose their tokens for good", count), "moat ls lists them; --force removes them all the same"}
+		return hinted{fmt.Errorf("%s registered, and would be lost for good", runsAre(count)), "moat ls lists them; --force removes them all the same"}
 	}
 	if f.yes {
 		return nil
@@ -156,6 +156,13 @@ func (s *service) mayPurge(cmd *cobra.Command, f uninstallFlags, count int) erro
 		return errors.New("nothing was removed")
 	}
 	return nil
+}
+
+func runsAre(n int) string {
+	if n == 1 {
+		return "1 run is"
+	}
+	return fmt.Sprintf("%d runs are", n)
 }
 
 // purgeable makes sure that the home is a directory of moatd's alone: it goes as

@@ -33,6 +33,7 @@ type Process struct {
 	Stdout   io.Writer
 	Stderr   io.Writer
 	Version  string // of the program
+	Root     string // of the file system, where the service manager is looked for; "" means /
 }
 
 // Main runs the command that the arguments name and returns the exit code.

@@ -74,7 +74,7 @@ func (a *app) status(ctx context.Context) error {
 	}
 	if !out.Running {
 		if _, err := os.Stat(out.Socket); err != nil && !a.json {
-			fmt.Fprintf(a.process.Stderr, "moat: hint: %s\n", startHint)
+			fmt.Fprintf(a.process.Stderr, "moat: hint: %s\n", out.Service.startHint())
 		}
 		return exitCode(exitNotRunning)
 	}

@@ -178,8 +178,8 @@ func (f *fakeManager) show(name string) string {
 		load = "masked"
 	} else if file == "" && u.Active != "active" {
 		load = "not-found"
-	} else if strings.TrimSpace(u.Text) == "" {
-		load = "bad-setting"
+	} else if strings.TrimSpace(u.Text) == "" { // systemd takes a file of no bytes for a mask
+		load = "masked"
 	}
 	state := "disabled"
 	if _, err := os.Lstat(filepath.Join(f.ours(), "sockets.target.wants", name)); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,7 +75,7 @@ func (in *installation) look(ctx context.Context) (err error) {
 	if in.units, err = in.show(ctx); err != nil {
 		return err
 	}
-	if err = in.unmasked(in.units); err != nil {
+	if err = in.unmasked(in.mended()); err != nil {
 		return err
 	}
 	if in.dirs, err = in.places(ctx); err != nil {
@@ -83,6 +84,14 @@ func (in *installation) look(ctx context.Context) (err error) {
 	in.done.Packaged = slices.ContainsFunc(in.dirs.packages, func(dir string) bool { return exists(filepath.Join(dir, serviceUnit)) })
 	in.before = in.texts()
 	return nil
+}
+
+// mended are the units without those of no bytes, which the installation writes
+// anew.
+func (in *installation) mended() map[string]properties {
+	units := maps.Clone(in.units)
+	maps.DeleteFunc(units, func(_ string, u properties) bool { return u.empty() })
+	return units
 }
 
 // texts returns what counts in the text of each unit, with our drop-ins.

@@ -413,7 +413,10 @@ func TestInstall_ofTheSystemNeedsRoot(t *testing.T) {
 	w.opts.System, w.opts.UID = true, 1000
 	var p *supervisor.Problem
 	for name, do := range map[string]func() error{
-		"install":   func() error { _, err := w.sup().Install(t.Context(), supervisor.InstallOptions{Exe: w.exe}); return err },
+		"install": func() error {
+			_, err := w.sup().Install(t.Context(), supervisor.InstallOptions{Exe: w.exe})
+			return err
+		},
 		"uninstall": func() error { _, err := w.sup().Uninstall(t.Context()); return err },
 		"start":     func() error { return w.sup().Start(t.Context()) },
 		"disable":   func() error { return w.sup().Disable(t.Context()) },

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -70,7 +69,7 @@ func (s *systemd) libraryInstalls(dir, text string) service.Service {
 // atomic; both are ours, and so is what it leaves behind when it fails: a file
 // of no bytes.
 func (s *systemd) installService(f file) (changed bool, err error) {
-	if _, err := os.Lstat(f.path); err != nil && os.IsNotExist(err) {
+	if !exists(f.path) {
 		changed = true
 		if svc := s.libraryInstalls(filepath.Dir(f.path), f.text); svc != nil {
 			_ = svc.Install() // what is missing after it, write and the caller make good, with an error that says why
@@ -80,13 +79,17 @@ func (s *systemd) installService(f file) (changed bool, err error) {
 	return changed || wrote, err
 }
 
-// uninstallService removes moatd.service where the library can; what is left, the
-// caller removes.
-func (s *systemd) uninstallService(dir string) {
-	if _, err := os.Lstat(filepath.Join(dir, serviceUnit)); err != nil {
-		return
+// uninstallService removes moatd.service where the library can, and returns what
+// it removed; what is left, the caller removes.
+func (s *systemd) uninstallService(dir string) []string {
+	path := filepath.Join(dir, serviceUnit)
+	svc := s.libraryInstalls(dir, "")
+	if !exists(path) || svc == nil {
+		return nil
 	}
-	if svc := s.libraryInstalls(dir, ""); svc != nil {
-		_ = svc.Uninstall() // as installService
+	_ = svc.Uninstall() // as installService
+	if exists(path) {
+		return nil
 	}
+	return []string{path}
 }

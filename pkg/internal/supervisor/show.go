@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,13 @@ func (s *systemd) show(ctx context.Context) (map[string]properties, error) {
 func (p properties) loaded() bool {
 	state := p.get("LoadState")
 	return state != "" && state != "not-found"
+}
+
+// empty reports whether the unit's file has no bytes, which systemd takes for a
+// mask.
+func (p properties) empty() bool {
+	info, err := os.Lstat(p.get("FragmentPath"))
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
 }
 
 // running reports whether the unit is there, or on its way to be, or on its way

@@ -128,7 +128,11 @@ func (s *systemd) known(ctx context.Context, verb string) (map[string]properties
 // The routing socket may be: that is how to do without it.
 func (s *systemd) unmasked(units map[string]properties) error {
 	for _, name := range []string{serviceUnit, "moatd.socket", "moatd-proxy.socket"} {
-		if units[name].get("LoadState") == "masked" {
+		switch u := units[name]; {
+		case u.get("LoadState") != "masked":
+		case u.empty():
+			return &Problem{What: name + " is empty, as a failed installation leaves it", Todo: s.moat("install")}
+		default:
 			return &Problem{What: name + " is masked, so that nothing can start it", Todo: s.line("unmask", name)}
 		}
 	}
@@ -210,7 +214,7 @@ func (s *systemd) listening(units map[string]properties, name string) error {
 // started says why the service does not run.
 func (s *systemd) started(units map[string]properties) error {
 	u := units[serviceUnit]
-	if u.running() {
+	if u.running() && u.get("SubState") != "auto-restart" {
 		return nil
 	}
 	what := "moatd does not run: " + u.get("Result")

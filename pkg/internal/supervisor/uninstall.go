@@ -23,14 +23,16 @@ func (s *systemd) Uninstall(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	var removed []string
 	if units[serviceUnit].loaded() || units["moatd.socket"].loaded() {
 		if err := s.stopLoaded(ctx, units); err != nil {
 			return nil, err
 		}
 		_, _ = s.ctl(ctx, append([]string{"disable", "--quiet"}, socketUnits()...)...) // fails for a unit without a file, whose links go below
-		s.uninstallService(where.ours)
+		removed = s.uninstallService(where.ours)
 	}
-	removed, err := s.removeFiles(where)
+	more, err := s.removeFiles(where)
+	removed = append(removed, more...)
 	_, reloaded := s.ctl(ctx, "daemon-reload")
 	s.forgive(ctx)
 	return removed, errors.Join(err, reloaded)
