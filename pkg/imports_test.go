@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"init/systemd/internal/boxorigin": {},
 
 	"pkg/cli": {
-		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/pki", "internal/providers", "internal/supervisor",
+		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor",
 		"github.com/spf13/cobra", "golang.org/x/term",
 	},
 	"pkg/moatd": {

@@ -1,16 +1,15 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/supervisor"
 )
 
@@ -51,8 +50,8 @@ func parseLines(lines []string, run string, since time.Time) []fileLine {
 	var kept []fileLine
 	keep := run == "" && since.IsZero()
 	for _, text := range lines {
-		e := parseLine(strings.TrimSuffix(text, "\n"))
-		if !e.Time.IsZero() {
+		e, ok := logging.ParseText(strings.TrimSuffix(text, "\n"))
+		if ok {
 			keep = (run == "" || e.Fields["run_id"] == run) && !e.Time.Before(since)
 		}
 		if keep {
@@ -60,38 +59,6 @@ func parseLines(lines []string, run string, since time.Time) []fileLine {
 		}
 	}
 	return kept
-}
-
-// parseLine reads time=… level=… msg=… key=value of a line; one of another form
-// is a message.
-func parseLine(text string) daemon.LogEntry {
-	e := daemon.LogEntry{Level: "info", Message: text}
-	rest := text
-	fields := make(map[string]string)
-	for rest != "" {
-		key, after, ok := strings.Cut(rest, "=")
-		if !ok {
-			return e
-		}
-		value, more, _ := strings.Cut(after, " ")
-		if quoted, err := strconv.QuotedPrefix(after); err == nil {
-			value, _ = strconv.Unquote(quoted) // QuotedPrefix has checked it
-			more = strings.TrimPrefix(after[len(quoted):], " ")
-		}
-		fields[key], rest = value, more
-	}
-	at, err := time.Parse(time.RFC3339, fields["time"])
-	if err != nil {
-		return e
-	}
-	e.Time, e.Level, e.Message = at, cmp.Or(fields["level"], e.Level), fields["msg"]
-	for _, own := range []string{"time", "level", "msg"} {
-		delete(fields, own)
-	}
-	if len(fields) > 0 {
-		e.Fields = fields
-	}
-	return e
 }
 
 func writeLines(o supervisor.LogOptions, lines []fileLine) error {
