@@ -95,12 +95,25 @@ func managed(ctx context.Context, sup supervisor.Supervisor) (bool, error) {
 
 // alive returns the record of the daemon that runs, nil if none does. It connects
 // to nothing, since that could start one.
-func (a *app) alive() (*daemon.LockInfo, error) {
+func (a *app) alive(context.Context) (*daemon.LockInfo, error) {
 	last, err := daemon.ReadLockFile(a.settings.Home)
 	if err != nil || !last.IsAlive() {
 		return nil, err
 	}
 	return last, nil
+}
+
+// alive is that of the app; of the account's daemon, whose files are not root's,
+// the service manager knows.
+func (s *service) alive(ctx context.Context) (*daemon.LockInfo, error) {
+	if !s.system {
+		return s.app.alive(ctx)
+	}
+	st, err := s.supervisor().Status(ctx)
+	if err != nil || st.State != "active" {
+		return nil, err
+	}
+	return &daemon.LockInfo{PID: st.PID, SockPath: s.settings.APISocket, StartedAt: st.Since}, nil
 }
 
 // end asks a daemon to end, and waits until it has, for as long as it may drain

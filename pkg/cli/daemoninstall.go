@@ -122,7 +122,7 @@ func (s *service) installWith(ctx context.Context, sup supervisor.Supervisor, op
 // takeOver ends a daemon that no service manager has started: it holds the state
 // and the ports. Its runs go on with the service's.
 func (s *service) takeOver(ctx context.Context, sup supervisor.Supervisor) ([]string, error) {
-	last, err := s.alive()
+	last, err := s.alive(ctx)
 	if err != nil || last == nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (s *service) logs(ctx context.Context, o supervisor.LogOptions) error {
 			return missing
 		}
 	}
-	last, err := s.alive()
+	last, err := s.alive(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *service) ringLogs(ctx context.Context, o supervisor.LogOptions) error {
 	var next uint64
 	lines := o.Lines
 	for {
-		last, err := s.alive() // each time anew: asking must start no daemon
+		last, err := s.alive(ctx) // each time anew: asking must start no daemon
 		if err != nil || last == nil {
 			return err
 		}

@@ -28,7 +28,7 @@ if it does not, and with 4 if it is not even installed.`,
 
 func (s *service) daemonStatus(ctx context.Context) error {
 	sup := s.supervisor()
-	out, err := s.look(ctx, sup)
+	out, err := s.look(ctx, sup, s.alive)
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ func (s *service) leave(before supervisor.Status, out *uninstalled) {
 
 // runCount returns how many runs a daemon has that runs; it starts none.
 func (s *service) runCount(ctx context.Context) int {
-	last, err := s.alive()
+	last, err := s.alive(ctx)
 	if err != nil || last == nil {
 		return 0
 	}
@@ -186,7 +186,7 @@ func (s *service) purgeable() error {
 
 // purge removes the state, and the account.
 func (s *service) purge(ctx context.Context, out *uninstalled) error {
-	if last, err := s.alive(); err != nil || last != nil {
+	if last, err := s.alive(ctx); err != nil || last != nil {
 		return errors.Join(errors.New("the daemon still runs, so its state stays"), err)
 	}
 	_, err := os.Stat(s.settings.Home)

@@ -79,7 +79,7 @@ func (s *service) do(ctx context.Context, v verb) error {
 		return supervised(err)
 	}
 	out := acted{Done: v.done, Supervisor: sup.Name()}
-	if last, err := s.alive(); err == nil && last != nil {
+	if last, err := s.alive(ctx); err == nil && last != nil {
 		out.PID = last.PID
 	}
 	return print(s.app, out, func(w *tabwriter.Writer) {
@@ -98,7 +98,7 @@ func (s *service) act(ctx context.Context, sup supervisor.Supervisor, v verb) er
 	if err != nil {
 		return err
 	}
-	last, err := s.alive()
+	last, err := s.alive(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (s *service) startAlone(context.Context) error {
 }
 
 func (s *service) stopAlone(ctx context.Context) error {
-	last, err := s.alive()
+	last, err := s.alive(ctx)
 	if err != nil || last == nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *service) restartAlone(ctx context.Context) error {
 }
 
 func (s *service) reloadAlone(ctx context.Context) error {
-	last, err := s.alive()
+	last, err := s.alive(ctx)
 	if err != nil {
 		return err
 	}

@@ -37,18 +37,21 @@ type status struct {
 // statusTimeout is how long a daemon may take to say how it is.
 const statusTimeout = 5 * time.Second
 
+// alive returns the record of the daemon that runs, nil if none does.
+type alive func(context.Context) (*daemon.LockInfo, error)
+
 // look asks the daemon, if it runs, and the service manager, at the same time.
-func (a *app) look(ctx context.Context, sup supervisor.Supervisor) (status, error) {
+func (a *app) look(ctx context.Context, sup supervisor.Supervisor, alive alive) (status, error) {
 	out := status{Home: a.settings.Home, Socket: a.settings.APISocket}
 	managers := make(chan *serviceView, 1)
 	go func() { managers <- view(ctx, sup) }()
-	err := a.askDaemon(ctx, &out)
+	err := askDaemon(ctx, &out, alive)
 	out.Service = <-managers
 	return out, err
 }
 
-func (a *app) askDaemon(ctx context.Context, out *status) error {
-	last, err := a.alive() // or connecting could start one
+func askDaemon(ctx context.Context, out *status, alive alive) error {
+	last, err := alive(ctx) // or connecting could start one
 	if err != nil || last == nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (a *app) askDaemon(ctx context.Context, out *status) error {
 }
 
 func (a *app) status(ctx context.Context) error {
-	out, err := a.look(ctx, a.supervisor())
+	out, err := a.look(ctx, a.supervisor(), a.alive)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ rm -f "$2"`
 // proves little: systemd 252 ignores what it cannot do.
 func (in *installation) tryOut(ctx context.Context, text string) error {
 	o := in.systemd.opts
-	args := []string{"--user", "--wait", "--pipe", "--quiet", "--collect"}
+	args := []string{"--user", "--wait", "--pipe", "--quiet", "--collect", "--description=Trial of the sandbox of moatd"}
 	expand := strings.NewReplacer("%%", "%", "%h", o.UserHome, "%t", in.runtime) // systemd-run expands none
 	for line := range strings.SplitSeq(section(text, "Service"), "\n") {
 		args = append(args, "--property="+expand.Replace(line))
