@@ -52,6 +52,7 @@ func newWorld(t *testing.T) *world {
 	}
 	t.Setenv("PATH", bin+":/usr/bin:/bin")
 	t.Setenv("FAKE_SYSTEMD", w.fake)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // or each of the commands sleeps for a second
 	t.Setenv("HOME", w.home)
 	t.Setenv("XDG_RUNTIME_DIR", run)
 	w.opts = supervisor.Options{
