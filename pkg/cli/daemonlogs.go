@@ -44,11 +44,14 @@ With --json each line is an object with time, level, message and fields.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.Follow, "follow", "f", false, "go on with what comes")
-	flags.IntVarP(&o.Lines, "lines", "n", 100, "how many lines of the end; 0 means all") //nolint:mnd // a screen or three
+	flags.IntVarP(&o.Lines, "lines", "n", logLines, "how many lines of the end; 0 means all")
 	flags.StringVar(&o.Since, "since", "", "only what came since `time`, as journalctl reads it, or a duration: 10m")
 	flags.StringVar(&o.Run, "run", "", "only entries of the run `id`")
 	return cmd
 }
+
+// logLines is how much of a log is shown unless told: some screens.
+const logLines = 100
 
 // logs tries the places of the log, the best first.
 func (s *service) logs(ctx context.Context, o supervisor.LogOptions) error {

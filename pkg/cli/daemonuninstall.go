@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -173,7 +174,7 @@ func (s *service) purgeable() error {
 	if s.process.UserHome != "" && err == nil && (below == "." || !strings.HasPrefix(below, "..")) {
 		return fmt.Errorf("MOAT_HOME %s holds your home directory: remove what is moatd's in it by hand", home)
 	}
-	if _, err := os.Stat(home); err != nil {
+	if _, err := os.Stat(home); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, sign := range []string{config.Database(home), config.CredentialsDir(home), config.KeyFile(home)} {

@@ -62,9 +62,10 @@ func (in *installation) makeHome(u *user.User) error {
 // RemoveAccount removes the account of the system's service, whose processes
 // have ended. That there is none is no error.
 func RemoveAccount(ctx context.Context, opts Options) error {
-	if _, err := user.Lookup(Account); err != nil {
+	_, err := user.Lookup(Account)
+	if _, none := errors.AsType[user.UnknownUserError](err); none {
 		return nil
 	}
-	_, err := commands{env: opts.Environ}.output(ctx, "userdel", Account)
+	_, err = commands{env: opts.Environ}.output(ctx, "userdel", Account)
 	return err
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -78,7 +79,7 @@ func (in *installation) tryOut(ctx context.Context, text string) error {
 	if said := strings.TrimSpace(out); said != "" {
 		return fmt.Errorf("in a trial %s", said)
 	}
-	if failed, ok := err.(*commandError); ok { //nolint:errorlint // output returns no other
+	if failed, ok := errors.AsType[*commandError](err); ok {
 		return fmt.Errorf("a trial ended with %d %s", failed.code, failed.said)
 	}
 	return err

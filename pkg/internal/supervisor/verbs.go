@@ -16,7 +16,7 @@ func (s *systemd) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(ctx, units, false)
+	return s.serve(ctx, units, "start")
 }
 
 // Restart implements [Supervisor]. The sockets stay open.
@@ -25,20 +25,20 @@ func (s *systemd) Restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(ctx, units, true)
+	return s.serve(ctx, units, "restart")
 }
 
-// serve makes the service run, anew if again. Sockets come before the service: a
+// serve starts or restarts the service, and opens its sockets. Sockets come before the service: a
 // socket whose service runs already would be refused.
-func (s *systemd) serve(ctx context.Context, units map[string]properties, again bool) error {
+func (s *systemd) serve(ctx context.Context, units map[string]properties, verb string) error {
 	s.forgive(ctx)
 	closed := notRunning(units)
 	running := units[serviceUnit].running()
 	switch {
 	case running && len(closed) > 0: // in one transaction, in which systemd orders them
 		_, _ = s.ctl(ctx, append(append([]string{"restart"}, closed...), serviceUnit)...) // judged by what is then
-	case running && again:
-		return s.explain(ctx, s.manage(ctx, "restart"))
+	case running && verb == "restart":
+		return s.explain(ctx, s.manage(ctx, verb))
 	default:
 		if len(closed) > 0 {
 			_, _ = s.ctl(ctx, append([]string{"start"}, closed...)...) // judged by what is then
