@@ -18,8 +18,7 @@ func (in *installation) load(ctx context.Context) error {
 }
 
 // converge opens the sockets that are closed, opens those anew whose text has
-// changed, and restarts a daemon that is out of date: in one transaction, in
-// which systemd stops the service before its sockets and starts it after them.
+// changed, and restarts a daemon that is out of date.
 func (in *installation) converge(ctx context.Context) error {
 	in.forgive(ctx)
 	units, err := in.show(ctx)
@@ -32,25 +31,30 @@ func (in *installation) converge(ctx context.Context) error {
 		return u.get("LoadState") != "loaded" || u.running() && now[name] == in.before[name]
 	})
 	svc := units[serviceUnit]
-	if svc.running() && (len(targets) > 0 || now[serviceUnit] != in.before[serviceUnit] || in.replaced(svc)) {
-		targets = append(targets, serviceUnit)
-	}
-	if len(targets) == 0 {
+	var failed error
+	switch {
+	case len(targets) > 0 && svc.running():
+		in.reopen(ctx, targets)
+	case len(targets) > 0:
+		_, failed = in.ctl(ctx, append([]string{"restart"}, targets...)...)
+	case svc.running() && (now[serviceUnit] != in.before[serviceUnit] || in.replaced(svc)):
+		failed = in.manage(ctx, "restart")
+	default:
 		return nil
 	}
-	_, failed := in.ctl(ctx, append([]string{"restart"}, targets...)...)
-	return in.judge(ctx, targets, failed)
+	return in.judge(ctx, svc, failed)
 }
 
-// judge says what does not run of what was started. The routes may do without
+// judge says what does not run of what was started, and of the service if it
+// ran before. The routes may do without
 // their port, of which other programs are fond.
-func (in *installation) judge(ctx context.Context, targets []string, failed error) error {
+func (in *installation) judge(ctx context.Context, before properties, failed error) error {
 	units, err := in.show(ctx)
 	if err != nil {
 		return err
 	}
 	err = errors.Join(in.listening(units, "moatd.socket"), in.listening(units, "moatd-proxy.socket"))
-	if slices.Contains(targets, serviceUnit) && !units[serviceUnit].running() {
+	if before.running() {
 		err = errors.Join(err, in.started(units))
 	}
 	if err != nil || units["moatd-routing.socket"].get("LoadState") == "masked" {

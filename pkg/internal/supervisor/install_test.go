@@ -281,7 +281,7 @@ func TestInstall_restartsADaemonThatIsOutOfDate(t *testing.T) {
 		t.Errorf("the same again restarts something:\n%s", calls)
 	}
 	w.install(supervisor.InstallOptions{Sandbox: supervisor.SandboxOff})
-	if calls := w.calls(); !slices.Contains(calls, "systemctl --user restart moatd.service") {
+	if calls := w.calls(); !slices.Contains(calls, "systemctl restart --user moatd.service") {
 		t.Errorf("another sandbox: commands %q, want a restart of the service alone", calls)
 	}
 }

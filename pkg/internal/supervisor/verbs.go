@@ -35,8 +35,8 @@ func (s *systemd) serve(ctx context.Context, units map[string]properties, verb s
 	closed := notRunning(units)
 	running := units[serviceUnit].running()
 	switch {
-	case running && len(closed) > 0: // in one transaction, in which systemd orders them
-		_, _ = s.ctl(ctx, append(append([]string{"restart"}, closed...), serviceUnit)...) // judged by what is then
+	case running && len(closed) > 0:
+		s.reopen(ctx, closed)
 	case running && verb == "restart":
 		return s.explain(ctx, s.manage(ctx, verb))
 	default:
@@ -52,6 +52,20 @@ func (s *systemd) serve(ctx context.Context, units map[string]properties, verb s
 		return err
 	}
 	return errors.Join(s.listening(after, "moatd.socket"), s.listening(after, "moatd-proxy.socket"), s.started(after))
+}
+
+// reopen opens sockets anew under a service that runs; what came of it, the
+// caller asks. A socket whose service is active would be refused, and a restart of
+// all of them at once is a transaction for each. A connection to another socket
+// may start the service in between: it wants the sockets, so they come first then
+// too.
+func (s *systemd) reopen(ctx context.Context, sockets []string) {
+	for _, args := range [][]string{
+		append([]string{"stop"}, sockets...), {"stop", serviceUnit},
+		append([]string{"start"}, sockets...), {"start", serviceUnit},
+	} {
+		_, _ = s.ctl(ctx, args...) // as the comment says
+	}
 }
 
 // forgive makes systemd forget failures and counted starts, which would make it
