@@ -4,7 +4,6 @@ SHELL := /bin/bash
 
 GO       ?= go
 PREFIX   ?= $(HOME)/.local
-UNITS    ?= $(or $(XDG_CONFIG_HOME),$(HOME)/.config)/systemd/user
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
@@ -55,20 +54,15 @@ bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: install
-install: build ## install into PREFIX (~/.local) and enable the sockets of systemd for this user
-	install -D -t $(PREFIX)/bin bin/moat bin/moatd
-	install -d $(UNITS)
-	for unit in init/systemd/moatd*.s*; do \
-	  sed 's|/usr/bin/moatd|$(PREFIX)/bin/moatd|' $$unit > $(UNITS)/$$(basename $$unit); done
-	systemctl --user daemon-reload
-	systemctl --user enable --now moatd.socket moatd-proxy.socket
-	-systemctl --user enable --now moatd-routing.socket # its port may be taken, which costs only the names of agents
+install: build ## install into PREFIX (~/.local), as a service of this user
+	mkdir -p $(PREFIX)/bin
+	install bin/moat bin/moatd $(PREFIX)/bin
+	$(PREFIX)/bin/moat daemon install
 
 .PHONY: uninstall
 uninstall: ## undo install; the state in ~/.moat stays
-	-systemctl --user disable --now moatd.socket moatd-proxy.socket moatd-routing.socket moatd.service
-	rm -f $(UNITS)/moatd.service $(UNITS)/moatd.socket $(UNITS)/moatd-proxy.socket $(UNITS)/moatd-routing.socket $(PREFIX)/bin/moat $(PREFIX)/bin/moatd
-	-systemctl --user daemon-reload
+	-$(PREFIX)/bin/moat daemon uninstall
+	rm -f $(PREFIX)/bin/moat $(PREFIX)/bin/moatd
 
 .PHONY: clean
 clean: ## remove what the targets built

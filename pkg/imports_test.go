@@ -23,12 +23,12 @@ var mayImport = map[string][]string{
 	"init/systemd/internal/boxprobe":  {"golang.org/x/sys/unix"},
 
 	"pkg/cli": {
-		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/pki", "internal/providers",
+		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor",
 		"github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
 		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/grants",
-		"internal/hosts", "internal/logging", "internal/pki", "internal/store", "internal/tasks", logrus,
+		"internal/hosts", "internal/logging", "internal/pki", "internal/store", "internal/supervisor", "internal/tasks", logrus,
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "proxy"},
 	"pkg/daemon": {
@@ -55,17 +55,18 @@ var mayImport = map[string][]string{
 	"pkg/internal/store":      {"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal"},
-	"pkg/internal/supervisor": {},
+	"pkg/internal/supervisor": {"internal/logging", initfiles, "github.com/kardianos/service", "golang.org/x/sys/unix"},
 	"pkg/internal/tasks":      {},
 	"pkg/internal/drain":      {},
 	"pkg/internal/demo":       {},
 }
 
 const (
-	awsSDK  = "github.com/aws/aws-sdk-go-v2/"
-	logrus  = "github.com/sirupsen/logrus"
-	systemd = "github.com/coreos/go-systemd/v22/"
-	yaml    = "go.yaml.in/yaml/v3"
+	awsSDK    = "github.com/aws/aws-sdk-go-v2/"
+	logrus    = "github.com/sirupsen/logrus"
+	initfiles = module + "init"
+	systemd   = "github.com/coreos/go-systemd/v22/"
+	yaml      = "go.yaml.in/yaml/v3"
 )
 
 func TestImports(t *testing.T) {

@@ -2,7 +2,8 @@
 // and prints what came of it, for people or, with --json, for programs.
 //
 // Exit codes: 0 for success, 1 for failure, 2 for a wrong use of the command
-// line, 3 for "not running" of moat status. moat run ends with the code of its
+// line, 3 for "not running" of moat status and moat daemon, 4 for "not installed"
+// of moat daemon. moat run ends with the code of its
 // child, 128 plus the number of the signal that ended it (or moat itself, before
 // the child started), 126 for a command that cannot be executed and 127 for one
 // that is not found.

@@ -47,7 +47,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
 		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(like, " or "))
 	}
-	return usageError{err, cmd.Root().CommandPath()}
+	return usageError{err, cmd.CommandPath()}
 }
 
 // hinted is an error with a hint of its own.
@@ -69,13 +69,13 @@ func hintOf(err error) string {
 		return h.hint()
 	}
 	if errors.Is(err, daemon.ErrUnsupported) {
-		return "the daemon is older than this program: systemctl --user restart moatd"
+		return "the daemon is older than this program: moat daemon restart"
 	}
 	return ""
 }
 
 // startHint has the two ways to start a daemon.
-const startHint = "start it with systemctl --user enable --now moatd.socket moatd-proxy.socket, or in a terminal with moatd serve"
+const startHint = "start it with moat daemon install, or in a terminal with moatd serve"
 
 // maxSocketPath is the longest path of a Unix socket, in bytes: sun_path less
 // its final NUL, on macOS 103 and on Linux 107.

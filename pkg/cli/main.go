@@ -19,6 +19,8 @@ const (
 	exitFailure    = 1
 	exitUsage      = 2
 	exitNotRunning = 3
+
+	exitNotInstalled = 4
 )
 
 // A Process is what the program got from the outside.
@@ -31,6 +33,7 @@ type Process struct {
 	Stdout   io.Writer
 	Stderr   io.Writer
 	Version  string // of the program
+	Root     string // of the file system, where the service manager is looked for; "" means /
 }
 
 // Main runs the command that the arguments name and returns the exit code.
@@ -56,6 +59,9 @@ func Main(ctx context.Context, p Process) int {
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
+	}
+	if c, ok := errors.AsType[coded](err); ok {
+		return c.code
 	}
 	return exitFailure
 }
@@ -91,6 +97,7 @@ func (a *app) command() *cobra.Command {
 		cmd.PreRunE = func(*cobra.Command, []string) error { return a.configure() }
 		root.AddCommand(cmd)
 	}
+	root.AddCommand(a.daemonCommand())
 	root.SetHelpCommand(helpCommand(root))
 	return root
 }
@@ -101,7 +108,8 @@ credentials while the program itself never sees them.
   moat grant github                       store a credential, once
   moat run --grant github -- gh pr list   use it
   moat ls                                 the runs that there are
-  moat status                             the daemon, and what is wrong with it`
+  moat status                             the daemon, and what is wrong with it
+  moat daemon install                     make the daemon a service of yours`
 
 // helpCommand is cobra's but for a command that does not exist, which is a wrong
 // use.

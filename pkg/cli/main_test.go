@@ -44,6 +44,7 @@ func moatMain() {
 		Stdout:   os.Stdout,
 		Stderr:   os.Stderr,
 		Version:  "v0.0.0-test",
+		Root:     os.Getenv("TEST_ROOT"),
 	}))
 }
 

@@ -19,9 +19,15 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Setup:               setup,
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Getuid() == 0, nil
+			}
+			return false, fmt.Errorf("no condition %q", name)
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"origin": cmdOrigin, "saw": cmdSaw, "setsecret": cmdSetSecret, "daemon": cmdDaemon,
-			"listen": cmdListen, "dialled": cmdDialled,
+			"pair": cmdPair, "listen": cmdListen, "dialled": cmdDialled,
 		},
 	})
 }

@@ -93,3 +93,18 @@ func cmdDialled(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s connections to %s, want %s", got, ts.Getenv("SOCKET"), args[0])
 	}
 }
+
+// cmdPair puts moat and moatd into one directory, $PAIR, as they are installed: a
+// moat that is a link knows only where the link leads. The directory is not below
+// that of the script, since this program has the secret in it.
+func cmdPair(ts *testscript.TestScript, _ bool, _ []string) {
+	self, err := os.Executable()
+	ts.Check(err)
+	dir, err := os.MkdirTemp(filepath.Dir(self), "pair")
+	ts.Check(err)
+	ts.Defer(func() { os.RemoveAll(dir) })
+	ts.Setenv("PAIR", dir)
+	for _, name := range []string{"moat", "moatd"} {
+		ts.Check(os.Link(self, filepath.Join(dir, name)))
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/internal/supervisor"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -30,34 +31,53 @@ type status struct {
 	Home    string `json:"home"`
 	Socket  string `json:"socket"`
 	*daemon.HealthResponse
+	Service *serviceView `json:"service,omitempty"` // absent where there is no service manager
 }
 
 // statusTimeout is how long a daemon may take to say how it is.
 const statusTimeout = 5 * time.Second
 
-func (a *app) status(ctx context.Context) error {
+// alive returns the record of the daemon that runs, nil if none does.
+type alive func(context.Context) (*daemon.LockInfo, error)
+
+// look asks the daemon, if it runs, and the service manager, at the same time.
+func (a *app) look(ctx context.Context, sup supervisor.Supervisor, alive alive) (status, error) {
 	out := status{Home: a.settings.Home, Socket: a.settings.APISocket}
-	last, err := daemon.ReadLockFile(a.settings.Home)
-	if err != nil {
+	managers := make(chan *serviceView, 1)
+	go func() { managers <- view(ctx, sup) }()
+	err := askDaemon(ctx, &out, alive)
+	out.Service = <-managers
+	return out, err
+}
+
+func askDaemon(ctx context.Context, out *status, alive alive) error {
+	last, err := alive(ctx) // or connecting could start one
+	if err != nil || last == nil {
 		return err
 	}
-	if out.Running = last.IsAlive(); out.Running { // so that connecting starts none
-		out.Socket = last.SockPath
-		soon, cancel := context.WithTimeout(ctx, statusTimeout)
-		defer cancel()
-		if out.HealthResponse, err = daemon.NewClient(last.SockPath).Health(soon); err != nil {
-			return hinted{
-				fmt.Errorf("moatd is there, process %d, but does not answer: %w", last.PID, err),
-				"journalctl --user -u moatd may tell why; systemctl --user restart moatd",
-			}
+	out.Running, out.Socket = true, last.SockPath
+	soon, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	if out.HealthResponse, err = daemon.NewClient(last.SockPath).Health(soon); err != nil {
+		return hinted{
+			fmt.Errorf("moatd is there, process %d, but does not answer: %w", last.PID, err),
+			"moat daemon logs may tell why; moat daemon restart",
 		}
+	}
+	return nil
+}
+
+func (a *app) status(ctx context.Context) error {
+	out, err := a.look(ctx, a.supervisor(), a.alive)
+	if err != nil {
+		return err
 	}
 	if err := print(a, out, out.people); err != nil {
 		return err
 	}
 	if !out.Running {
 		if _, err := os.Stat(out.Socket); err != nil && !a.json {
-			fmt.Fprintf(a.process.Stderr, "moat: hint: %s\n", startHint)
+			fmt.Fprintf(a.process.Stderr, "moat: hint: %s\n", out.Service.startHint())
 		}
 		return exitCode(exitNotRunning)
 	}
@@ -67,12 +87,14 @@ func (a *app) status(ctx context.Context) error {
 func (s status) people(w *tabwriter.Writer) {
 	if !s.Running {
 		fmt.Fprintf(w, "moatd is not running\nsocket\t%s\nstate\t%s\n", s.Socket, s.Home)
+		s.Service.brief(w)
 		return
 	}
 	fmt.Fprintf(w, "moatd runs\tprocess %d, started %s\n", s.PID, age(s.StartedAt))
 	fmt.Fprintf(w, "proxy\tport %d\n", s.ProxyPort)
 	fmt.Fprintf(w, "runs\t%s\n", runs(s.RunCount, s.Degraded))
 	fmt.Fprintf(w, "state\t%s\n", s.Home)
+	s.Service.brief(w)
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // capabilities is what this daemon can do beyond the first version of the API.
-var capabilities = []string{"aws-role", "grants", "mcp", "reload", "run-state"}
+var capabilities = []string{"aws-role", "grants", "logs", "mcp", "reload", "run-state"}
 
 func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 	h := HealthResponse{

@@ -22,6 +22,8 @@ type Options struct {
 	Version   string          // of the program, for health
 	Log       *logrus.Logger  // nil means no log
 	Problems  func() []string // what the user should know, for health; nil means nothing
+	// Ring has the last entries of Log, for clients; nil means that they get none.
+	Ring *logging.Ring
 	// Reload reads configuration, providers and credentials anew and returns
 	// when live runs have them; nil means that only the credentials are.
 	Reload func(ctx context.Context) error
@@ -100,6 +102,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("PATCH /v1/runs/{token}", handle(lg, http.StatusNoContent, s.update))
 	mux.Handle("DELETE /v1/runs/{token}", handle(lg, http.StatusNoContent, s.unregister))
 	s.handleRoutes(mux)
+	mux.Handle("GET /v1/logs", handle(lg, http.StatusOK, s.logs))
 	mux.Handle("POST /v1/reload", handle(lg, http.StatusNoContent, s.reload))
 	mux.Handle("POST /v1/shutdown", handle(lg, http.StatusOK, s.shutdown))
 	return mux

@@ -146,6 +146,11 @@ func TestWire(t *testing.T) {
 		{"update-unknown", func(ctx context.Context, c *Client) error { return c.UpdateRun(ctx, "other", "c2") }},
 		{"unregister", func(ctx context.Context, c *Client) error { return c.UnregisterRun(ctx, "token-of-run-1") }},
 		{"unregister-unknown", func(ctx context.Context, c *Client) error { return c.UnregisterRun(ctx, "..") }},
+		{"logs", func(ctx context.Context, c *Client) error { _, err := c.Logs(ctx, 7); return err }},
+		{"logs-bad", func(ctx context.Context, c *Client) error {
+			_, err := call[empty](ctx, c, http.MethodGet, "/v1/logs?after=x", nil)
+			return err
+		}},
 		{"reload", func(ctx context.Context, c *Client) error { return c.Reload(ctx) }},
 		{"shutdown", func(ctx context.Context, c *Client) error { return c.Shutdown(ctx) }},
 		{"unknown-endpoint", func(ctx context.Context, c *Client) error {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/sirupsen/logrus"
@@ -97,6 +98,9 @@ func (d *parts) check(ctx context.Context) error {
 		return fmt.Errorf("the API does not answer: %w", err)
 	}
 	for _, ln := range d.proxies {
+		if !present(ln.Addr()) {
+			continue
+		}
 		if err := checkProxy(ctx, ln.Addr().String()); err != nil {
 			return fmt.Errorf("the proxy on %s does not answer: %w", ln.Addr(), err)
 		}
@@ -107,6 +111,20 @@ func (d *parts) check(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// present reports whether this machine has the address now. That of a bridge is
+// listened on before there is a bridge (FreeBind=), and nobody can ask there yet.
+func present(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || tcp.IP.IsUnspecified() || tcp.IP.IsLoopback() {
+		return true
+	}
+	all, err := net.InterfaceAddrs()
+	return err != nil || slices.ContainsFunc(all, func(a net.Addr) bool {
+		own, ok := a.(*net.IPNet)
+		return ok && own.IP.Equal(tcp.IP)
+	})
 }
 
 // checkProxy makes a request without a token, which the proxy must challenge.

@@ -15,6 +15,7 @@ import (
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/confine"
+	"github.com/moatd/moatd/pkg/internal/supervisor"
 )
 
 // A Process is what the program got from the outside.
@@ -80,7 +81,7 @@ func (p Process) serve(opts Options) error {
 	opts.Handed, opts.Notify, opts.Hangup = handed, activation.NewNotifier(), hangup
 	opts.Containers = daemon.NewContainerChecker(p.engines())
 	opts.Confine = p.confine
-	return Serve(ctx, opts)
+	return supervisor.Run(ctx, func(ctx context.Context) error { return Serve(ctx, opts) })
 }
 
 // engines returns where the environment says that container engines are. What

@@ -28,7 +28,8 @@ type parts struct {
 	opts      Options
 	log       *logrus.Logger
 	redactor  *logging.Redactor
-	problems  []string // what the user should know of the start
+	ring      *logging.Ring // the last of the log
+	problems  []string      // what the user should know of the start
 	key       credential.Key
 	store     *store.Store
 	leaves    *pki.Leaves
@@ -53,7 +54,7 @@ func open(ctx context.Context, opts Options) (d *parts, err error) {
 	if opts.Notify == nil {
 		opts.Notify = new(activation.Notifier)
 	}
-	d = &parts{opts: opts, redactor: logging.NewRedactor()}
+	d = &parts{opts: opts, redactor: logging.NewRedactor(), ring: new(logging.Ring)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -74,7 +75,7 @@ func (d *parts) openLog(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	d.log, err = logging.New(logging.Options{Format: format, Out: d.opts.Stderr, Redactor: d.redactor})
+	d.log, err = logging.New(logging.Options{Format: format, Out: d.opts.Stderr, Redactor: d.redactor, Ring: d.ring})
 	return err
 }
 
@@ -172,6 +173,7 @@ func (d *parts) restore(ctx context.Context) error {
 		Persister: d.persister,
 		Version:   d.opts.Version,
 		Log:       d.log,
+		Ring:      d.ring,
 		Problems:  d.known,
 		Reload:    func(ctx context.Context) error { d.reload(ctx); return nil },
 	})

@@ -51,6 +51,8 @@ type Options struct {
 	Level logrus.Level
 	// Redactor removes the secrets; nil means one that only knows patterns.
 	Redactor *Redactor
+	// Ring gets every entry too; nil means none.
+	Ring *Ring
 	// StderrIsJournal makes Auto choose Journal. Without it, Auto asks the
 	// system whether stderr is connected to the journal (JOURNAL_STREAM).
 	StderrIsJournal bool
@@ -69,6 +71,9 @@ func New(opts Options) (*logrus.Logger, error) {
 	l := logrus.New()
 	l.SetLevel(opts.Level)
 	l.AddHook(&redactHook{opts.Redactor}) // before any other, so that all others see what it left
+	if opts.Ring != nil {
+		l.AddHook(&ringHook{opts.Redactor, opts.Ring})
+	}
 	l.SetOutput(opts.Out)
 	switch opts.Format {
 	case Journal:

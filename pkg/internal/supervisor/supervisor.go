@@ -20,6 +20,13 @@ var ErrUnavailable = errors.New("no service manager")
 // ErrNotInstalled reports that the service manager does not know moatd.
 var ErrNotInstalled = errors.New("moatd is not installed as a service")
 
+// ErrNotRunning reports that the daemon does not run.
+var ErrNotRunning = errors.New("moatd does not run")
+
+// ErrNoLog reports that this user cannot read the daemon's log from the service
+// manager, or that it has none.
+var ErrNoLog = errors.New("the service manager shows no log")
+
 // A Supervisor is the service manager of this machine, as far as moatd's service
 // goes. It is safe for concurrent use. Its methods run commands of the system,
 // and end when ctx does.
@@ -55,6 +62,7 @@ type InstallOptions struct {
 	Exe string // absolute path of moatd; required
 	// Listen are addresses of the proxy besides 127.0.0.1:19080, such as that of
 	// Docker's bridge. They need not exist yet.
+	// nil keeps those of an earlier installation; empty removes them.
 	Listen  []netip.AddrPort
 	Linger  bool    // keep the user's services running without a login
 	Sandbox Sandbox // zero is SandboxAuto
@@ -83,18 +91,19 @@ type Status struct {
 	Installed  bool           `json:"installed"`
 	Packaged   bool           `json:"packaged,omitempty"` // by a package of the system
 	Enabled    bool           `json:"enabled"`
-	State      string         `json:"state"`             // the manager's word: "active", "inactive", "failed", …
-	PID        int            `json:"pid,omitempty"`     // of the daemon, 0 if it does not run
-	Since      time.Time      `json:"since,omitzero"`    // of the state
-	Restarts   int            `json:"restarts"`          // without being told to, since the last start
-	Result     string         `json:"result,omitempty"`  // of the last end: "success", "exit-code", "watchdog", …
-	ExitCode   int            `json:"exit_code"`         // of the last end
-	Text       string         `json:"text,omitempty"`    // what the daemon says of itself, STATUS=
-	Exe        string         `json:"exe,omitempty"`     // that the service starts
-	Drift      []string       `json:"drift,omitempty"`   // files that are not as this version would write them
-	Changed    bool           `json:"changed,omitempty"` // files have changed since the manager read them
-	Linger     bool           `json:"linger"`            // the service runs without a login
-	Sockets    []SocketStatus `json:"sockets,omitempty"` // the manager's, in the order of initfiles.UnitNames
+	State      string         `json:"state"`              // the manager's word: "active", "inactive", "failed", …
+	PID        int            `json:"pid,omitempty"`      // of the daemon, 0 if it does not run
+	Since      time.Time      `json:"since,omitzero"`     // of the state
+	Restarts   int            `json:"restarts"`           // without being told to, since the last start
+	Result     string         `json:"result,omitempty"`   // of the last end: "success", "exit-code", "watchdog", …
+	ExitCode   int            `json:"exit_code"`          // of the last end
+	Text       string         `json:"text,omitempty"`     // what the daemon says of itself, STATUS=
+	Exe        string         `json:"exe,omitempty"`      // that the service starts
+	Drift      []string       `json:"drift,omitempty"`    // files that are not as this version would write them
+	Changed    bool           `json:"changed,omitempty"`  // files have changed since the manager read them
+	DropIns    []string       `json:"drop_ins,omitempty"` // the user's own changes to the units
+	Linger     bool           `json:"linger"`             // the service runs without a login
+	Sockets    []SocketStatus `json:"sockets,omitempty"`  // the manager's, in the order of initfiles.UnitNames
 }
 
 // SocketStatus is what the service manager knows of a socket.
@@ -113,4 +122,5 @@ type LogOptions struct {
 	Lines  int       // of the end; 0 means all
 	Since  string    // a time or span as journalctl(1) reads it; "" means all
 	Run    string    // only entries of the run with this id; "" means all
+	JSON   bool      // an object on each line, as logging.Entry, for programs
 }
