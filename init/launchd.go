@@ -143,3 +143,18 @@ func listener(at netip.AddrPort) string {
 				<string>%s</string>
 			</dict>`, at.Addr(), at.Port(), family)
 }
+
+// An AgentSocket is one of the sockets that launchd listens on.
+type AgentSocket struct {
+	Name   string   // "api", "proxy" or "routing"
+	Listen []string // paths and addresses
+}
+
+// Sockets returns the sockets of the agent.
+func (a Agent) Sockets() []AgentSocket {
+	proxy := []string{proxyAddr.String()}
+	for _, at := range a.Listen {
+		proxy = append(proxy, at.String())
+	}
+	return []AgentSocket{{"api", []string{a.Socket()}}, {"proxy", proxy}, {"routing", []string{"127.0.0.1:8080"}}}
+}
