@@ -178,3 +178,15 @@ func (l *launchd) toggle(ctx context.Context, verb string) error {
 	_, err = l.ctl(ctx, verb, d.job())
 	return err
 }
+
+// Logs implements [Supervisor].
+func (l *launchd) Logs(ctx context.Context, opts LogOptions) error {
+	if err := l.installed(); err != nil {
+		return err
+	}
+	path := l.log()
+	if a, ok := l.installedAgent(); ok {
+		path = a.Log
+	}
+	return CopyLog(ctx, path, opts)
+}
