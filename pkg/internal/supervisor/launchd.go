@@ -34,8 +34,16 @@ const (
 	pollMax  = time.Second
 )
 
-// newLaunchd returns launchd. It runs no command.
+// newLaunchd returns launchd, as far as it can do what opts say. It runs no
+// command.
 func newLaunchd(opts Options) Supervisor {
+	if opts.System {
+		return none{&Problem{
+			What: "on macOS moatd is an agent of each user, not of the system",
+			Todo: "do it without --system",
+			Kind: ErrUnavailable,
+		}}
+	}
 	return &launchd{opts: opts, run: commands{env: opts.Environ}, program: "launchctl", file: libraryFile}
 }
 
