@@ -43,7 +43,7 @@ var outcomes = map[int]map[string]outcome{
 	// EINPROGRESS: bootout has begun, and goes on by itself.
 	36: {verbBootout: outcomeDone, "": outcomeAgain},
 	// EALREADY: the job is on its way up, or down.
-	37: {verbKickstart: outcomeDone, verbBootout: outcomeDone, "": outcomeAgain},
+	37: {"": outcomeAgain},
 	// Could not find domain: nobody is logged in at the screen.
 	112: {"": outcomeNoDomain},
 	// Could not find service.

@@ -81,18 +81,14 @@ func (l *launchd) unload(ctx context.Context, sockets []string) error {
 // bootout takes the job out of a domain. Until it has gone, a second bootstrap
 // would fail, and leave nothing that keeps the daemon alive.
 func (l *launchd) bootout(ctx context.Context, d domain) error {
-	loaded, err := l.loaded(ctx, d)
-	if err != nil || !loaded {
-		return err
-	}
 	told := false
 	gone, err := until(ctx, goneWait, func() (bool, error) {
 		if !told {
 			_, err := l.ctl(ctx, verbBootout, d.job())
 			switch outcomeOf(err) {
-			case outcomeDone, outcomeNotLoaded:
+			case outcomeDone:
 				told = true
-			case outcomeAgain:
+			case outcomeNotLoaded, outcomeNoDomain, outcomeAgain: // if it is there after all, it is told again
 			default:
 				return false, err
 			}
@@ -162,7 +158,8 @@ func (l *launchd) load(ctx context.Context, d domain) error {
 
 // kickstart starts the daemon, if it does not run.
 func (l *launchd) kickstart(ctx context.Context, d domain) error {
-	if _, err := l.ctl(ctx, verbKickstart, d.job()); err != nil {
+	_, err := l.ctl(ctx, verbKickstart, d.job())
+	if err != nil && outcomeOf(err) != outcomeAgain { // which means that it is starting
 		return fmt.Errorf("start the daemon: %w", err)
 	}
 	return nil
@@ -171,20 +168,24 @@ func (l *launchd) kickstart(ctx context.Context, d domain) error {
 // replace ends the daemon and returns when its successor runs. The sockets stay.
 func (l *launchd) replace(ctx context.Context, d domain) error {
 	before := l.process(ctx, d).pid
-	if _, err := l.ctl(ctx, verbKickstart, "-k", d.job()); err != nil {
-		return fmt.Errorf("restart the daemon: %w", err)
-	}
-	if before == 0 { // it did not run, or launchctl does not say
-		return l.remember()
-	}
-	changed, err := until(ctx, goneWait, func() (bool, error) {
+	told := false
+	replaced, err := until(ctx, goneWait, func() (bool, error) {
+		if !told {
+			_, err := l.ctl(ctx, verbKickstart, "-k", d.job())
+			if outcomeOf(err) != outcomeAgain {
+				told = true
+			}
+			if told && err != nil {
+				return false, err
+			}
+		}
 		now := l.process(ctx, d).pid
-		return now != 0 && now != before, nil
+		return told && before == 0 || now != 0 && now != before, nil // without a process before, or where launchctl does not say, there is nothing to wait for
 	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("wait for the new daemon: %w", err)
-	case !changed:
+		return fmt.Errorf("restart the daemon: %w", err)
+	case !replaced:
 		return &Problem{
 			What: fmt.Sprintf("no new moatd has come up in %v; the last was process %d", goneWait, before),
 			Todo: "moat daemon logs tells why",
