@@ -14,6 +14,7 @@ import (
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
+	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/supervisor"
 )
 
@@ -121,7 +122,8 @@ func (p Process) options(args []string) (Options, error) {
 		return Options{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	reread := func() (config.Settings, error) { return p.settings(*home, set) }
-	return Options{Settings: settings, Version: p.Version, Stderr: p.Stderr, Reread: reread}, nil
+	stderr := logging.Limit(p.Stderr, config.LogFile(settings.Home), config.AgentLogFile(p.UserHome))
+	return Options{Settings: settings, Version: p.Version, Stderr: stderr, Reread: reread}, nil
 }
 
 func (p Process) settings(home string, set map[string]string) (config.Settings, error) {

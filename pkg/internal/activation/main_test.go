@@ -67,9 +67,8 @@ func child() taken {
 			out.Accepted += acceptWaiting(l)
 		}
 	}
-	if again, err := Take(); again.Any() || err != nil {
-		out.Again = true
-	}
+	again, err := Take()
+	out.Again = again.Any() || err != nil
 	env, err := exec.Command("env").Output()
 	if err != nil {
 		out.Err = err.Error()

@@ -174,7 +174,8 @@ func appendTo(t *testing.T, path, text string) {
 }
 
 func TestLaunchd_logs(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		var out strings.Builder
 		if err := m.Logs(t.Context(), LogOptions{Out: &out}); !errors.Is(err, ErrNoLog) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	initfiles "github.com/moatd/moatd/init"
+	"github.com/moatd/moatd/pkg/config"
 )
 
 // launchd is the launchd of macOS, with moatd as an agent of the user.
@@ -56,9 +57,7 @@ func (l *launchd) plist() string {
 }
 
 // log is the path of the daemon's log.
-func (l *launchd) log() string {
-	return filepath.Join(l.opts.UserHome, "Library", "Logs", "moat", "moatd.log")
-}
+func (l *launchd) log() string { return config.AgentLogFile(l.opts.UserHome) }
 
 // agent is the job for an executable, without further addresses.
 func (l *launchd) agent(exe string) initfiles.Agent {

@@ -52,7 +52,8 @@ func TestLaunchd_aFailureInTheMiddle(t *testing.T) {
 			t.Run(s.name+" with "+verb+" failing", func(t *testing.T) {
 				t.Parallel()
 				for _, code := range codes {
-					macTest(t, func(t *testing.T, m *mac) {
+					macTest(t, func(m *mac) {
+						t := m.t
 						s.before(m)
 						m.set("fail", fmt.Sprint(verb, " ", code))
 						err := s.act(m)

@@ -42,7 +42,8 @@ func (m *mac) wantNoFiles() {
 }
 
 func TestLaunchd_install(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		done := m.mustInstall(InstallOptions{Listen: addrs("192.168.64.1:19080")})
 		if diff := cmp.Diff([]string{m.plist()}, done.Files); diff != "" {
 			t.Errorf("files, -want +got:\n%s", diff)
@@ -74,7 +75,8 @@ func TestLaunchd_install(t *testing.T) {
 }
 
 func TestLaunchd_addressesOfAnEarlierInstallation(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{Listen: addrs("10.0.0.1:19080")})
 		m.mustInstall(InstallOptions{})
 		if a, _ := m.installedAgent(); len(a.Listen) != 1 {
@@ -106,7 +108,8 @@ func TestLaunchd_installRefuses(t *testing.T) {
 		}, "set MOAT_HOME to a shorter directory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			macTest(t, func(t *testing.T, m *mac) {
+			macTest(t, func(m *mac) {
+				t := m.t
 				if _, err := m.install(tt.opts(m)); err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("Install = %v, want an error with %q", err, tt.want)
 				}
@@ -134,7 +137,8 @@ func TestLaunchd_installOverRuins(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			macTest(t, func(t *testing.T, m *mac) {
+			macTest(t, func(m *mac) {
+				t := m.t
 				m.mustInstall(InstallOptions{})
 				if err := ruin(m); err != nil {
 					t.Fatal(err)
@@ -164,7 +168,8 @@ func TestLaunchd_theLibraryMayFail(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			macTest(t, func(t *testing.T, m *mac) {
+			macTest(t, func(m *mac) {
+				t := m.t
 				m.file = file(m)
 				m.mustInstall(InstallOptions{})
 				m.wantRunning("gui")
@@ -186,7 +191,8 @@ func TestLibraryFile(t *testing.T) {
 }
 
 func TestLaunchd_uninstall(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		for _, path := range []string{m.log(), m.log() + ".old", filepath.Join(filepath.Dir(m.plist()), ".moatd-1.tmp")} {
 			if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -207,7 +213,8 @@ func TestLaunchd_uninstall(t *testing.T) {
 }
 
 func TestLaunchd_notes(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.set("gui", "112")
 		done := m.mustInstall(InstallOptions{Linger: true})
 		all := strings.Join(done.Notes, "\n")

@@ -42,7 +42,8 @@ func TestLaunchd_status(t *testing.T) {
 		}, func(st *Status) { *st = Status{Supervisor: "launchd", State: stateUnloaded} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			macTest(t, func(t *testing.T, m *mac) {
+			macTest(t, func(m *mac) {
+				t := m.t
 				m.mustInstall(InstallOptions{Listen: addrs("10.0.0.1:19080")})
 				tt.before(m)
 				want := Status{
@@ -94,7 +95,8 @@ func overwrite(t *testing.T, path, text string) {
 }
 
 func TestLaunchd_statusWithoutASession(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		m.set("gui", "112")
 		m.set("user", "112")

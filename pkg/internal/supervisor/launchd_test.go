@@ -15,11 +15,11 @@ import (
 )
 
 // macTest runs f with a mac, in a time of its own: waits cost none.
-func macTest(t *testing.T, f func(t *testing.T, m *mac)) {
+func macTest(t *testing.T, f func(m *mac)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
-		f(t, newMac(t))
+		f(newMac(t))
 	})
 }
 
@@ -113,7 +113,7 @@ func TestLaunchd_theOrderOfCommands(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			macTest(t, func(t *testing.T, m *mac) {
+			macTest(t, func(m *mac) {
 				m.mustInstall(InstallOptions{})
 				if tt.before != nil {
 					tt.before(m)
@@ -164,7 +164,8 @@ func (m *mac) move(from, to string) {
 }
 
 func TestLaunchd_stop(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		m.mustStop()
 		m.wantStopped()
@@ -191,7 +192,8 @@ func TestLaunchd_theDomain(t *testing.T) {
 		{"113 is none either", "113", "0", "ask launchd for the session gui/501"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			macTest(t, func(t *testing.T, m *mac) {
+			macTest(t, func(m *mac) {
+				t := m.t
 				m.set("gui", tt.gui)
 				m.set("user", tt.user)
 				_, err := m.install(InstallOptions{})
@@ -215,7 +217,8 @@ func TestLaunchd_theDomain(t *testing.T) {
 
 // 125 once the domain has answered: a second domain would mean a second daemon.
 func TestLaunchd_doesNotFallBackLater(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.set("fail", "bootstrap 125")
 		_, err := m.install(InstallOptions{})
 		if err == nil || !strings.Contains(err.Error(), "launchd has no such session") {
@@ -230,7 +233,8 @@ func TestLaunchd_doesNotFallBackLater(t *testing.T) {
 }
 
 func TestLaunchd_waitsForABootoutThatTakesItsTime(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		m.set("slow", "30") // looks: more than 20 seconds
 		m.edit()
@@ -246,7 +250,8 @@ func TestLaunchd_waitsForABootoutThatTakesItsTime(t *testing.T) {
 }
 
 func TestLaunchd_givesUpOnABootoutThatDoesNotEnd(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		m.set("slow", "for ever")
 		start := time.Now()
@@ -267,7 +272,8 @@ func TestLaunchd_givesUpOnABootoutThatDoesNotEnd(t *testing.T) {
 }
 
 func TestLaunchd_waitsEndWithTheirContext(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		m.set("slow", "for ever")
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -279,7 +285,8 @@ func TestLaunchd_waitsEndWithTheirContext(t *testing.T) {
 }
 
 func TestLaunchd_reportsAPlistThatLaunchdRefuses(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		m.mustStop()
 		if err := os.Remove(m.plist()); err != nil {
@@ -298,7 +305,7 @@ func TestLaunchd_reportsAPlistThatLaunchdRefuses(t *testing.T) {
 
 // What launchd leaves behind makes its next bootstrap fail.
 func TestLaunchd_removesADeadSocket(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
 		m.mustInstall(InstallOptions{})
 		m.set("dirty", "")
 		m.mustStop()
@@ -307,7 +314,8 @@ func TestLaunchd_removesADeadSocket(t *testing.T) {
 }
 
 func TestLaunchd_leavesTheSocketOfALiveDaemonAlone(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		if err := m.makeDirs(); err != nil {
 			t.Fatal(err)
 		}
@@ -329,7 +337,8 @@ func TestLaunchd_leavesTheSocketOfALiveDaemonAlone(t *testing.T) {
 }
 
 func TestLaunchd_restartReturnsWithTheNewDaemon(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		m.mustInstall(InstallOptions{})
 		before := m.get("pid.gui")
 		if err := m.Restart(t.Context()); err != nil {
@@ -348,7 +357,8 @@ func TestLaunchd_reloadOfWhatDoesNotRun(t *testing.T) {
 		"112: nor is there any gui": func(m *mac) { m.mustStop(); m.set("gui", "112") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			macTest(t, func(t *testing.T, m *mac) {
+			macTest(t, func(m *mac) {
+				t := m.t
 				m.mustInstall(InstallOptions{})
 				before(m)
 				if err := m.Reload(t.Context()); !errors.Is(err, ErrNotRunning) {
@@ -361,7 +371,8 @@ func TestLaunchd_reloadOfWhatDoesNotRun(t *testing.T) {
 
 func TestLaunchd_switchedOff(t *testing.T) {
 	for _, words := range []bool{false, true} {
-		macTest(t, func(t *testing.T, m *mac) {
+		macTest(t, func(m *mac) {
+			t := m.t
 			if words { // macOS 13 and newer
 				m.set("words", "")
 			}
@@ -389,7 +400,8 @@ func TestLaunchd_switchedOff(t *testing.T) {
 }
 
 func TestLaunchd_notInstalled(t *testing.T) {
-	macTest(t, func(t *testing.T, m *mac) {
+	macTest(t, func(m *mac) {
+		t := m.t
 		for name, act := range map[string]func(context.Context) error{
 			"Start": m.Start, "Stop": m.Stop, "Restart": m.Restart, "Reload": m.Reload, "Enable": m.Enable, "Disable": m.Disable,
 			"Logs": func(ctx context.Context) error { return m.Logs(ctx, LogOptions{Out: t.Output()}) },
