@@ -34,6 +34,7 @@ type Process struct {
 // in a process.
 func Main(p Process) int {
 	daemon.BuildCommit = p.Commit
+	p.Stderr = logging.Limit(p.Stderr, config.AgentLogFile(p.UserHome))
 	if len(p.Args) == 1 && (p.Args[0] == "version" || p.Args[0] == "--version") {
 		fmt.Fprintln(p.Stdout, "moatd", p.Version, p.Commit)
 		return 0
@@ -122,7 +123,7 @@ func (p Process) options(args []string) (Options, error) {
 		return Options{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	reread := func() (config.Settings, error) { return p.settings(*home, set) }
-	stderr := logging.Limit(p.Stderr, config.LogFile(settings.Home), config.AgentLogFile(p.UserHome))
+	stderr := logging.Limit(p.Stderr, config.LogFile(settings.Home))
 	return Options{Settings: settings, Version: p.Version, Stderr: stderr, Reread: reread}, nil
 }
 

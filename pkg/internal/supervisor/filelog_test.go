@@ -66,6 +66,15 @@ func TestCopyLog(t *testing.T) {
 	}
 }
 
+func TestCopyLog_aLastLineWithoutItsEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	overwrite(t, path, strings.TrimSuffix(logText, "\n"))
+	var out strings.Builder
+	if err := CopyLog(t.Context(), path, LogOptions{Out: &out, Lines: 1}); err != nil || out.String() != logLines(5) {
+		t.Errorf("CopyLog = %q, %v; want the last line", out.String(), err)
+	}
+}
+
 func TestCopyLog_asJSON(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	overwrite(t, path, logLines(2, 3)+`{"level":"info","msg":"ready","runs":3,"time":"2026-11-25T14:00:00Z"}`+"\n")

@@ -236,3 +236,22 @@ func TestLaunchd_waitsLongerThanLaunchdDoes(t *testing.T) {
 		t.Errorf("goneWait = %v, want more than ExitTimeOut", goneWait)
 	}
 }
+
+// The socket of the agent before has to go as well as that of the new one.
+func TestLaunchd_anotherHome(t *testing.T) {
+	macTest(t, func(m *mac) {
+		m.mustInstall(InstallOptions{})
+		before := m.socket()
+		m.set("dirty", "") // launchd leaves its file
+		m.opts.MoatHome = filepath.Join(m.home, ".moat2")
+		m.set("socket", m.socket())
+		m.mustInstall(InstallOptions{})
+		m.wantRunning("gui")
+		if _, err := os.Lstat(before); !errors.Is(err, fs.ErrNotExist) {
+			m.t.Errorf("the socket of the home before: %v, want it gone", err)
+		}
+		if a, _ := m.installedAgent(); a.Home != m.opts.MoatHome {
+			m.t.Errorf("the agent's home is %s, want %s", a.Home, m.opts.MoatHome)
+		}
+	})
+}

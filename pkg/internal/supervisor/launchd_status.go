@@ -8,17 +8,17 @@ import (
 	initfiles "github.com/moatd/moatd/init"
 )
 
-// The states of moatd's job. launchd's own words are not for programs to read.
+// The states of moatd's job, in systemd's words, by which others go: launchd's
+// own are not for programs to read.
 const (
-	stateRunning  = "running"    // there is a daemon
-	stateWaiting  = "waiting"    // launchd listens, and starts the daemon at a connection
-	stateUnloaded = "not loaded" // launchd does not know the job: stopped, or not installed
-	stateOff      = "disabled"   // the same, and the next login will not load it
+	stateActive   = "active"   // there is a daemon; of a socket: the job is loaded
+	stateInactive = "inactive" // there is none
+	stateFailed   = "failed"   // there is none, and the last one ended with an error
 )
 
 // Status implements [Supervisor].
 func (l *launchd) Status(ctx context.Context) (Status, error) {
-	st := Status{Supervisor: l.Name(), State: stateUnloaded, Installed: l.installed() == nil}
+	st := Status{Supervisor: l.Name(), State: stateInactive, Installed: l.installed() == nil}
 	l.files(&st)
 	d, err := l.where(ctx)
 	if err != nil {
@@ -30,20 +30,18 @@ func (l *launchd) Status(ctx context.Context) (Status, error) {
 	}
 	st.Enabled = st.Installed && !off
 	loaded, err := l.loaded(ctx, d)
-	switch {
-	case err != nil:
+	if err != nil {
 		return st, err
-	case loaded:
+	}
+	if loaded {
 		st.process(l.process(ctx, d))
 		st.Changed = l.changed()
-	case off:
-		st.State = stateOff
 	}
 	for i := range st.Sockets {
 		st.Sockets[i].Enabled = st.Enabled
-		st.Sockets[i].State = stateUnloaded
+		st.Sockets[i].State = stateInactive
 		if loaded {
-			st.Sockets[i].State = "loaded" // launchd does not say whether it got the address
+			st.Sockets[i].State = stateActive // launchd does not say whether it got the address
 		}
 	}
 	return st, nil
@@ -68,11 +66,14 @@ func (l *launchd) files(st *Status) {
 }
 
 func (st *Status) process(p jobProcess) {
-	st.State, st.PID = stateWaiting, p.pid
-	if p.pid != 0 {
-		st.State = stateRunning
-	}
+	st.PID = p.pid
 	st.Result, st.ExitCode = p.ended()
+	switch {
+	case p.pid != 0:
+		st.State = stateActive
+	case st.ExitCode != 0:
+		st.State = stateFailed
+	}
 }
 
 // A jobProcess is what launchctl list says of the job's. Its zero value is that of

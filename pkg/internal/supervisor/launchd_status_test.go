@@ -16,17 +16,17 @@ func TestLaunchd_status(t *testing.T) {
 		change func(*Status) // of that of a daemon that runs
 	}{
 		{"a daemon that runs", func(*mac) {}, func(*Status) {}},
-		{"one that idled out", func(m *mac) { m.unset("pid.gui") }, func(st *Status) { st.State, st.PID = stateWaiting, 0 }},
+		{"one that idled out", func(m *mac) { m.unset("pid.gui") }, func(st *Status) { st.State, st.PID = stateInactive, 0 }},
 		{"one that failed", func(m *mac) { m.unset("pid.gui"); m.set("exit", "256") }, func(st *Status) {
-			st.State, st.PID, st.Result, st.ExitCode = stateWaiting, 0, "exit-code", 1
+			st.State, st.PID, st.Result, st.ExitCode = stateFailed, 0, "exit-code", 1
 		}},
 		{"one whose last one was killed", func(m *mac) { m.set("exit", "9") }, func(st *Status) { st.Result, st.ExitCode = "signal", 137 }},
 		{"one that was stopped", func(m *mac) { m.mustStop() }, func(st *Status) {
-			st.State, st.PID, st.Result = stateUnloaded, 0, ""
+			st.State, st.PID, st.Result = stateInactive, 0, ""
 		}},
 		{"one that was disabled while it runs", func(m *mac) { m.set("disabled", "true") }, func(st *Status) { st.Enabled = false }},
 		{"one that was disabled and stopped", func(m *mac) { m.mustStop(); m.set("disabled", "true") }, func(st *Status) {
-			st.State, st.PID, st.Result, st.Enabled = stateOff, 0, "", false
+			st.State, st.PID, st.Result, st.Enabled = stateInactive, 0, "", false
 		}},
 		{"one without a login at the screen", func(m *mac) { m.move("gui", "user"); m.set("gui", "112") }, func(*Status) {}},
 		{"one in the session of another: list does not know it, print does", func(m *mac) { m.set("mute", "") }, func(st *Status) { st.Result = "" }},
@@ -39,7 +39,7 @@ func TestLaunchd_status(t *testing.T) {
 			if _, err := m.Uninstall(m.t.Context()); err != nil {
 				m.t.Fatal(err)
 			}
-		}, func(st *Status) { *st = Status{Supervisor: "launchd", State: stateUnloaded} }},
+		}, func(st *Status) { *st = Status{Supervisor: "launchd", State: stateInactive} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			macTest(t, func(m *mac) {
@@ -47,7 +47,7 @@ func TestLaunchd_status(t *testing.T) {
 				m.mustInstall(InstallOptions{Listen: addrs("10.0.0.1:19080")})
 				tt.before(m)
 				want := Status{
-					Supervisor: "launchd", Installed: true, Enabled: true, State: stateRunning, PID: 101, Result: "success", Exe: m.exe,
+					Supervisor: "launchd", Installed: true, Enabled: true, State: stateActive, PID: 101, Result: "success", Exe: m.exe,
 					Sockets: []SocketStatus{
 						{Name: "api", Listen: []string{m.socket()}},
 						{Name: "proxy", Listen: []string{"127.0.0.1:19080", "10.0.0.1:19080"}},
@@ -59,9 +59,9 @@ func TestLaunchd_status(t *testing.T) {
 					want.Drift[i] = m.plist()
 				}
 				for i := range want.Sockets {
-					want.Sockets[i].State, want.Sockets[i].Enabled = "loaded", want.Enabled
-					if want.State == stateUnloaded || want.State == stateOff {
-						want.Sockets[i].State = stateUnloaded
+					want.Sockets[i].State, want.Sockets[i].Enabled = stateActive, want.Enabled
+					if m.get("loaded.gui")+m.get("loaded.user") == "" {
+						want.Sockets[i].State = stateInactive
 					}
 				}
 				m.calls()

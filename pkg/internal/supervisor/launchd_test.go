@@ -387,7 +387,7 @@ func TestLaunchd_switchedOff(t *testing.T) {
 					t.Errorf("%s = %v, want a problem that names System Settings", name, p)
 				}
 			}
-			if st, err := m.Status(t.Context()); err != nil || st.State != stateOff || st.Enabled {
+			if st, err := m.Status(t.Context()); err != nil || st.State != stateInactive || st.Enabled {
 				t.Errorf("Status = %+v, %v; want it disabled", st, err)
 			}
 			done := m.mustInstall(InstallOptions{})
@@ -435,5 +435,18 @@ func TestLaunchd_launchctlIsFoundInPATH(t *testing.T) {
 	t.Setenv("PATH", m.home)
 	if _, err := m.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "launchctl") {
 		t.Errorf("Status without launchctl = %v, want an error that names it", err)
+	}
+}
+
+// A command that ends neither well nor badly is no answer.
+func TestLaunchd_theCallerGivesUp(t *testing.T) {
+	m := newMac(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Status(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Status = %v, want %v", err, context.Canceled)
+	}
+	if err := m.Stop(ctx); !errors.Is(err, ErrNotInstalled) {
+		t.Errorf("Stop = %v, want %v", err, ErrNotInstalled)
 	}
 }
