@@ -67,6 +67,7 @@ func TestTakeGivesListenersByName(t *testing.T) {
 }
 
 func givesListenersByName(t *testing.T, run starter) {
+	t.Helper()
 	api, apiPath := unixSock(t, 0o600)
 	readable, readablePath := unixSock(t, 0o644)
 	gone, gonePath := unixSock(t, 0o600)
@@ -106,6 +107,7 @@ func TestTakeRefuses(t *testing.T) {
 }
 
 func refuses(t *testing.T, run starter) {
+	t.Helper()
 	tcp1, _ := tcp(t)
 	sock, _ := unixSock(t, 0o600)
 	open, openPath := unixSock(t, 0o660)
