@@ -3,7 +3,6 @@ package supervisor
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,15 +46,15 @@ func (f *lineFilter) lines(text string) []logLine {
 // reports whether it is one. One of another form becomes the message of an entry
 // without a time.
 func parseLine(line string) (logging.Entry, bool) {
-	fields, ok := textFields(line)
-	if strings.HasPrefix(line, "{") {
-		fields, ok = jsonFields(line)
+	if !strings.HasPrefix(line, "{") {
+		return logging.ParseText(line)
 	}
+	fields, ok := jsonFields(line)
 	at, err := time.Parse(time.RFC3339, fields["time"])
 	if !ok || err != nil {
 		return logging.Entry{Level: "info", Message: line}, false
 	}
-	e := logging.Entry{Time: at.UTC(), Level: fields["level"], Message: fields["msg"]}
+	e := logging.Entry{Time: at, Level: fields["level"], Message: fields["msg"]}
 	for _, own := range []string{"time", "level", "msg"} {
 		delete(fields, own)
 	}
@@ -63,26 +62,6 @@ func parseLine(line string) (logging.Entry, bool) {
 		e.Fields = fields
 	}
 	return e, true
-}
-
-// textFields reads key=value, with quotes where the value needs them.
-func textFields(line string) (map[string]string, bool) {
-	fields := make(map[string]string)
-	for rest := line; rest != ""; {
-		key, after, ok := strings.Cut(rest, "=")
-		if !ok {
-			return nil, false
-		}
-		value, more, _ := strings.Cut(after, " ")
-		if quoted, err := strconv.QuotedPrefix(after); err == nil {
-			if value, err = strconv.Unquote(quoted); err != nil {
-				return nil, false
-			}
-			more = strings.TrimPrefix(after[len(quoted):], " ")
-		}
-		fields[key], rest = value, more
-	}
-	return fields, true
 }
 
 func jsonFields(line string) (map[string]string, bool) {
