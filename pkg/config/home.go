@@ -45,6 +45,15 @@ func KeyFile(home string) string { return filepath.Join(home, "store.key") }
 // Database is the daemon's database.
 func Database(home string) string { return filepath.Join(home, "moatd.db") }
 
+// LogFile is the log of a daemon that no service manager has started.
+func LogFile(home string) string { return filepath.Join(home, "moatd.log") }
+
+// AgentLogFile is the log of a daemon that launchd has started. userHome is the
+// user's home directory.
+func AgentLogFile(userHome string) string {
+	return filepath.Join(userHome, "Library", "Logs", "moat", "moatd.log")
+}
+
 // MakeHome makes the home directory and those in it that both the daemon and
 // the CLI write to, and makes sure that nobody but its owner may look in.
 func MakeHome(home string) error {

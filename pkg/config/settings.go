@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -32,10 +33,11 @@ type Settings struct {
 }
 
 // Defaults returns the settings of a daemon whose user set nothing. runtimeDir
-// is XDG_RUNTIME_DIR, "" where there is none.
+// is XDG_RUNTIME_DIR, "" where there is none. On macOS it does not count: launchd
+// listens below the home, whatever a shell has set.
 func Defaults(home, runtimeDir string) Settings {
 	socket := filepath.Join(home, "run", "moatd.sock")
-	if runtimeDir != "" {
+	if runtimeDir != "" && runtime.GOOS != "darwin" {
 		socket = filepath.Join(runtimeDir, "moat", "moatd.sock")
 	}
 	return Settings{

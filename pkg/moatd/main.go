@@ -15,6 +15,7 @@ import (
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/confine"
+	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/supervisor"
 )
 
@@ -34,6 +35,7 @@ type Process struct {
 // in a process.
 func Main(p Process) int {
 	daemon.BuildCommit = p.Commit
+	p.Stderr = logging.Limit(p.Stderr, config.AgentLogFile(p.UserHome))
 	if len(p.Args) == 1 && (p.Args[0] == "version" || p.Args[0] == "--version") {
 		fmt.Fprintln(p.Stdout, "moatd", p.Version, p.Commit)
 		return 0
@@ -127,7 +129,8 @@ func (p Process) options(args []string) (Options, error) {
 		return Options{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	reread := func() (config.Settings, error) { return p.settings(*home, set) }
-	return Options{Settings: settings, Version: p.Version, Stderr: p.Stderr, Reread: reread}, nil
+	stderr := logging.Limit(p.Stderr, config.LogFile(settings.Home))
+	return Options{Settings: settings, Version: p.Version, Stderr: stderr, Reread: reread}, nil
 }
 
 func (p Process) settings(home string, set map[string]string) (config.Settings, error) {

@@ -1,7 +1,8 @@
 // Package activation gets the daemon its listeners, from the service manager or
 // by binding them, and talks to the service manager about readiness. It is the
 // only package that reads LISTEN_*, NOTIFY_SOCKET and WATCHDOG_*; see
-// sd_listen_fds(3), sd_notify(3) and sd_watchdog_enabled(3).
+// sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3) and, for macOS,
+// launch_activate_socket(3). launchd has nothing like sd_notify.
 package activation
 
 import (
@@ -9,12 +10,10 @@ import (
 	"fmt"
 	"net"
 	"os"
-
-	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// The names that a supervisor may give to a socket (FileDescriptorName= in a
-// socket unit).
+// The names that a supervisor may give to a socket: FileDescriptorName= in a
+// socket unit, the keys of Sockets in a launchd.plist(5).
 const (
 	API     = "api"     // the management API; a Unix socket
 	Proxy   = "proxy"   // the proxy
@@ -29,15 +28,22 @@ type Handed struct {
 
 // Take claims the listeners that the service manager passed to this process,
 // and unsets LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES, so that no child takes
-// them for its own. It works once per process, in main; a second call finds
-// nothing. Without a service manager the result is empty and the error nil.
+// them for its own. On macOS it asks launchd too. It works once per process, in
+// main; a second call finds nothing, or fails. Without a service manager the
+// result is empty and the error nil.
 //
 // Every descriptor has to be a listening stream socket with one of the names
 // [API], [Proxy] and [Routing]; API has to be a Unix socket; a Unix socket must
 // not let group or others connect. Otherwise all of them are closed and the
-// error says which is wrong: a unit that is wrong here needs to be mended, and
+// error says which is wrong: a unit or plist that is wrong here needs to be mended, and
 // serving a part of its sockets would hide that.
-func Take() (*Handed, error) { return adopt(activation.Files(true)) }
+func Take() (*Handed, error) {
+	files, err := passed()
+	if err != nil {
+		return nil, err
+	}
+	return adopt(files)
+}
 
 // adopt turns files into listeners. It closes every file.
 func adopt(files []*os.File) (*Handed, error) {

@@ -60,7 +60,14 @@ func pass(t *testing.T, l fileListener) *os.File {
 	return f
 }
 
+// What every service manager has to keep to.
 func TestTakeGivesListenersByName(t *testing.T) {
+	t.Run("systemd", func(t *testing.T) { givesListenersByName(t, run) })
+	t.Run("launchd", func(t *testing.T) { givesListenersByName(t, runLaunchd) })
+}
+
+func givesListenersByName(t *testing.T, run starter) {
+	t.Helper()
 	api, apiPath := unixSock(t, 0o600)
 	readable, readablePath := unixSock(t, 0o644)
 	gone, gonePath := unixSock(t, 0o600)
@@ -95,6 +102,12 @@ func TestTakeGivesListenersByName(t *testing.T) {
 }
 
 func TestTakeRefuses(t *testing.T) {
+	t.Run("systemd", func(t *testing.T) { refuses(t, run) })
+	t.Run("launchd", func(t *testing.T) { refuses(t, runLaunchd) })
+}
+
+func refuses(t *testing.T, run starter) {
+	t.Helper()
 	tcp1, _ := tcp(t)
 	sock, _ := unixSock(t, 0o600)
 	open, openPath := unixSock(t, 0o660)
@@ -109,14 +122,12 @@ func TestTakeRefuses(t *testing.T) {
 		want []string // parts of the error
 	}{
 		{"a pipe", []handed{{Proxy, pipe}}, []string{`socket 1 of 1 from the service manager, "proxy": not a socket`}},
-		{"an unknown name", []handed{{"moatd.socket", tcp1}}, []string{`"moatd.socket": unknown name; FileDescriptorName= has to be api, proxy or routing`}},
-		{"no name", []handed{{"", tcp1}}, []string{"unknown name"}},
 		{"a Unix socket that the group can use", []handed{{API, open}}, []string{openPath + " has mode 0660", "SocketMode=0600"}},
 		{"the API on TCP", []handed{{API, tcp1}}, []string{"not a Unix socket"}},
 		{"a connection", []handed{{Proxy, connection(t)}}, []string{"a connection, not a listening socket"}},
 		{"a datagram socket", []handed{{Proxy, datagram(t, "127.0.0.1:0")}}, []string{"not a stream socket"}},
 		{"an abstract socket", []handed{{API, abstract(t)}}, []string{"a Unix socket without a file"}},
-		{"one good, two bad", []handed{{API, sock}, {Proxy, pipe}, {"x", tcp1}}, []string{"socket 2 of 3", "socket 3 of 3"}},
+		{"one good, two bad", []handed{{API, sock}, {Proxy, pipe}, {Proxy, pipe}}, []string{"socket 2 of 3", "socket 3 of 3"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -130,6 +141,19 @@ func TestTakeRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// launchd is asked by name, so only systemd can pass one that nobody knows.
+func TestTakeRefusesUnknownNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"moatd.socket": `"moatd.socket": unknown name; FileDescriptorName= has to be api, proxy or routing`,
+		"":             "unknown name",
+	} {
+		sock, _ := tcp(t)
+		if got := run(t, []handed{{name, sock}}); got.Any || !strings.Contains(got.Err, want) {
+			t.Errorf("Take of a socket called %q = %+v, want an error with %q", name, got, want)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func query(fd int) (socket, error) {
 	if err != nil {
 		return socket{}, fmt.Errorf("read its type: %w", err)
 	}
-	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	listening, err := listens(fd)
 	if err != nil {
 		return socket{}, fmt.Errorf("read its state: %w", err)
 	}
@@ -83,7 +83,7 @@ func query(fd int) (socket, error) {
 	if err != nil {
 		return socket{}, fmt.Errorf("read its address: %w", err)
 	}
-	s := socket{stream: kind == unix.SOCK_STREAM, listening: listening != 0}
+	s := socket{stream: kind == unix.SOCK_STREAM, listening: listening}
 	switch a := addr.(type) {
 	case *unix.SockaddrUnix:
 		s.unix, s.path = true, a.Name
@@ -93,6 +93,28 @@ func query(fd int) (socket, error) {
 			strings.TrimPrefix(fmt.Sprintf("%T", addr), "*unix.Sockaddr"))
 	}
 	return s, nil
+}
+
+// listens reports whether the socket fd waits for connections.
+func listens(fd int) (bool, error) {
+	on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if errors.Is(err, unix.ENOPROTOOPT) { // macOS has the option's name, but not the option
+		return unconnected(fd)
+	}
+	return on != 0, err
+}
+
+// unconnected reports whether nobody is at the other end of the socket fd. It
+// cannot tell a socket that listens from one that does nothing.
+func unconnected(fd int) (bool, error) {
+	_, err := unix.Getpeername(fd)
+	switch {
+	case errors.Is(err, unix.ENOTCONN):
+		return true, nil
+	case errors.Is(err, unix.EINVAL): // macOS says so where the peer has gone
+		return false, nil
+	}
+	return false, err
 }
 
 // private returns nil if only the owner can connect to the socket file at path:
@@ -107,7 +129,7 @@ func private(path string) error {
 		return fmt.Errorf("read the mode of its file: %w", err)
 	}
 	if perm := info.Mode().Perm(); perm&0o022 != 0 {
-		return fmt.Errorf("%s has mode %04o, so others can connect; use SocketMode=0600", path, perm)
+		return fmt.Errorf("%s has mode %04o, so others can connect; use SocketMode=0600 (SockPathMode 384 in a plist)", path, perm)
 	}
 	return nil
 }

@@ -18,6 +18,10 @@ import (
 // childVar makes the test binary a daemon that reports what it was handed.
 const childVar = "MOAT_TEST_TAKE"
 
+// launchdVar makes that daemon one of launchd: it has the names of the
+// descriptors from 3 on, separated by colons.
+const launchdVar = "MOAT_TEST_LAUNCHD"
+
 // raceVar lets a child with the race detector end at once, not after a second.
 const raceVar = "GORACE=atexit_sleep_ms=0"
 
@@ -42,8 +46,13 @@ type taken struct {
 }
 
 func child() taken {
-	count, _ := strconv.Atoi(os.Getenv("LISTEN_FDS"))
-	h, err := Take()
+	take, count := Take, 0
+	if names := os.Getenv(launchdVar); names != "" {
+		take, count = launchdTake(names), strings.Count(names, ":")+1
+	} else {
+		count, _ = strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	}
+	h, err := take()
 	out := taken{Any: h.Any()}
 	if err != nil {
 		out.Err = err.Error()
@@ -94,7 +103,11 @@ type handed struct {
 	file *os.File
 }
 
-// run starts the test binary as a service manager would, with env besides.
+// A starter starts the test binary as a service manager would, with fds, and
+// with env besides.
+type starter func(t *testing.T, fds []handed, env ...string) taken
+
+// run is the starter of systemd.
 func run(t *testing.T, fds []handed, env ...string) taken {
 	t.Helper()
 	exe, err := os.Executable()

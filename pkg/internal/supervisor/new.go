@@ -29,14 +29,17 @@ type Options struct {
 // New returns the service manager of this machine or session. Where there is none
 // it is one whose methods all return an error that wraps ErrUnavailable.
 func New(opts Options) Supervisor {
-	if runtime.GOOS != "linux" {
-		return none{&Problem{
-			What: "there is no service manager that moatd knows",
-			Todo: "run moatd serve in a terminal",
-			Kind: ErrUnavailable,
-		}}
+	switch runtime.GOOS {
+	case "linux":
+		return newSystemd(opts)
+	case "darwin":
+		return newLaunchd(opts)
 	}
-	return newSystemd(opts)
+	return none{&Problem{
+		What: "there is no service manager that moatd knows",
+		Todo: "run moatd serve in a terminal",
+		Kind: ErrUnavailable,
+	}}
 }
 
 // A Problem is an error with what to do about it.
