@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"init/systemd/internal/boxorigin": {},
 
 	"pkg/cli": {
-		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor",
+		"config", "credential", "daemon", "internal/doctor", "internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor", "internal/version",
 		"github.com/spf13/cobra", "golang.org/x/term",
 	},
 	"pkg/moatd": {
@@ -54,6 +54,11 @@ var mayImport = map[string][]string{
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal"},
 	"pkg/internal/supervisor": {"internal/logging", initfiles, "github.com/kardianos/service", "golang.org/x/sys/unix"},
+	"pkg/internal/doctor": {
+		"config", "credential", "daemon", "internal/pki", "internal/providers", "internal/store", "internal/supervisor", "internal/version",
+		initfiles, "golang.org/x/sys/unix",
+	},
+	"pkg/internal/version":    {},
 	"pkg/internal/tasks":      {},
 	"pkg/internal/drain":      {},
 	"pkg/internal/demo":       {},
