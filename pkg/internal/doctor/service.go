@@ -38,11 +38,14 @@ func judgeManager(name string, err error, booted bool) Verdict {
 		return ok("%s answers", name)
 	case err == nil:
 		return skip("there is no service manager; moat run starts the daemon by itself")
-	case errors.Is(err, supervisor.ErrUnavailable) && !booted:
-		what, _, _ := strings.Cut(err.Error(), "; ")
+	}
+	what, todo := err.Error(), ""
+	if p, ok := errors.AsType[*supervisor.Problem](err); ok {
+		what, todo = p.What, p.Todo
+	}
+	if errors.Is(err, supervisor.ErrUnavailable) && !booted {
 		return skip("%s; moat run starts the daemon by itself", what)
 	}
-	what, todo, _ := strings.Cut(err.Error(), "; ")
 	return fail(todo, "%s", what)
 }
 
