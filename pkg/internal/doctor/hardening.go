@@ -2,7 +2,7 @@ package doctor
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -97,8 +97,8 @@ func parseExposure(out string) (float64, error) {
 	_, rest, colon := strings.Cut(rest, ": ")
 	number, _, _ := strings.Cut(rest, " ")
 	score, err := strconv.ParseFloat(number, 64)
-	if !ok || !colon || err != nil || score < 0 || score > 10 {
-		return 0, fmt.Errorf("systemd-analyze tells no exposure level")
+	if sound := score >= 0 && score <= 10; !ok || !colon || err != nil || !sound { // NaN is a number, too
+		return 0, errors.New("systemd-analyze tells no exposure level")
 	}
 	return score, nil
 }

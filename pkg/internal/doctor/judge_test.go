@@ -22,6 +22,9 @@ func judge(t *testing.T, cases []verdictCase) {
 				t.Errorf("the verdict is %s: %q, mended by %q;\nwant %s: …%q…, mended by %q",
 					tt.got.Status, tt.got.Detail, tt.got.Fix, tt.want, tt.detail, tt.fix)
 			}
+			if strings.Contains(tt.got.Detail+tt.got.Fix, "p4ss") {
+				t.Errorf("the verdict %v shows a password", tt.got)
+			}
 			if tt.got.Detail == "" || strings.ContainsAny(tt.got.Detail+tt.got.Fix, "\n\t") {
 				t.Errorf("the detail %q and the command %q are to be shown as a line each", tt.got.Detail, tt.got.Fix)
 			}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -100,7 +101,7 @@ func judgeSocketFile(sock, dir file, uid int, listening bool) Verdict {
 func judgeAccess(f file, want fs.FileMode, uid int) Verdict {
 	switch mode := f.mode.Perm(); {
 	case f.uid != uid:
-		return fail("sudo chown "+userOf(uid)+" "+quote(f.path), "%s belongs to user %d, and this is user %d", f.path, f.uid, uid)
+		return fail("sudo chown "+strconv.Itoa(uid)+" "+quote(f.path), "%s belongs to user %d, and this is user %d", f.path, f.uid, uid)
 	case mode&^want != 0:
 		return fail("chmod "+octal(want)+" "+quote(f.path), "others may use %s: its mode is %s, not %s", f.path, octal(mode), octal(want))
 	case mode&want&0o700 != want&0o700:
