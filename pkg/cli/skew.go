@@ -46,6 +46,11 @@ func judgeSkew(mine version.Version, h *daemon.HealthResponse, replaced bool) st
 // it is older and has no runs. The error is that the two do not understand each
 // other. A daemon that cannot be asked is left to the command.
 func (a *app) meet(ctx context.Context, c *daemon.Client) error {
+	return a.meetUnder(ctx, c, a.supervisor)
+}
+
+// meetUnder is meet where the service manager is what service returns.
+func (a *app) meetUnder(ctx context.Context, c *daemon.Client, service func() supervisor.Supervisor) error {
 	soon, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	h, err := c.Health(soon)
@@ -64,7 +69,7 @@ func (a *app) meet(ctx context.Context, c *daemon.Client) error {
 	case outdated:
 		a.note("moatd is still %s, moat %s; its %d runs go on over a restart: moat daemon restart", theirs, a.build(), h.RunCount)
 	case renewable:
-		a.renew(ctx, c, h)
+		a.renew(ctx, c, h, service())
 	case goOn:
 	}
 	return nil
@@ -89,15 +94,14 @@ const restartTimeout = time.Minute
 
 // renew restarts a daemon without runs, if that makes it another: the service
 // must run it, and have another program by now.
-func (a *app) renew(ctx context.Context, c *daemon.Client, h *daemon.HealthResponse) {
+func (a *app) renew(ctx context.Context, c *daemon.Client, h *daemon.HealthResponse, service supervisor.Supervisor) {
 	old := version.Version{Text: h.Version, Commit: h.Commit}
 	ctx, cancel := context.WithTimeout(ctx, restartTimeout)
 	defer cancel()
-	service := a.supervisor()
 	st, err := service.Status(ctx)
 	switch {
 	case err != nil || st.PID != h.PID:
-		a.note("moatd is still %s, moat %s: end process %d, and the next moat run starts another", old, a.build(), h.PID)
+		a.note("moatd is still %s, moat %s: moat daemon restart", old, a.build())
 		return
 	case !replaced(h) && !brings(ctx, st, old):
 		a.note("moatd is still %s, moat %s, and the service starts no other: moat daemon install", old, a.build())
