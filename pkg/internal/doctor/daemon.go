@@ -96,7 +96,7 @@ func judgeProblems(s *scene) Verdict {
 	}
 	verdicts := []Verdict{ok("moatd knows of no problem")}
 	for _, p := range s.health.Problems {
-		verdicts = append(verdicts, warn("", "%s", p))
+		verdicts = append(verdicts, warn(fixRestart, "%s", p)) // which looks anew
 	}
 	for _, r := range s.runs {
 		if r.Reason != "" {

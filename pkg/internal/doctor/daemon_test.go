@@ -73,7 +73,7 @@ func TestJudgeVersion(t *testing.T) {
 func TestJudgesOfTheProcess(t *testing.T) {
 	judge(t, []verdictCase{
 		{"no problems", judgeProblems(living(func(*scene) {})), OK, "", ""},
-		{"a problem", judgeProblems(living(func(s *scene) { s.health.Problems = []string{"a provider is bad"} })), Warn, "a provider is bad", ""},
+		{"a problem", judgeProblems(living(func(s *scene) { s.health.Problems = []string{"a provider is bad"} })), Warn, "a provider is bad", fixRestart},
 		{"a degraded run", judgeProblems(living(func(s *scene) { s.runs = []daemon.RunInfo{{RunID: "a"}, {RunID: "b", Reason: "no credential"}} })), Warn, "run b is degraded: no credential", ""},
 		{"a program as it is", judgeBinary("/usr/bin/moatd", 7), OK, "/usr/bin/moatd", ""},
 		{"a program that was replaced", judgeBinary("/usr/bin/moatd (deleted)", 7), Warn, "/usr/bin/moatd was replaced", fixRestart},

@@ -109,7 +109,7 @@ func judgeKey(path, source string, err error, sealed int) Verdict {
 		return skip("there is none yet; the first grant makes it")
 	case errors.Is(err, fs.ErrNotExist):
 		old := filepath.Join(filepath.Dir(path), "credentials")
-		return fail(fmt.Sprintf("mv %s %s", quote(old), quote(old+".old")),
+		return fail(fmt.Sprintf("mv %s %s && %s", quote(old), quote(old+".old"), fixRestart),
 			"the key that sealed %d credentials is gone from %s; put it back from a backup, or move the credentials away and grant them again", sealed, path)
 	case errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "chmod 600"):
 		return fail("chmod 600 "+quote(path), "%s", oneLine(err))

@@ -116,7 +116,7 @@ func TestStoreKeyAndCredentials(t *testing.T) {
 	check(t, os.Chmod(home, 0o700))
 
 	check(t, os.Rename(path, path+".old"))
-	judge(t, []verdictCase{{"the key is gone", s.storeKey(t.Context()), Fail, "sealed 2 credentials is gone", "mv " + dir + " " + dir + ".old"}})
+	judge(t, []verdictCase{{"the key is gone", s.storeKey(t.Context()), Fail, "sealed 2 credentials is gone", "mv " + dir + " " + dir + ".old && " + fixRestart}})
 	_, _, err = credential.LoadOrCreateKey(path)
 	check(t, err)
 	judge(t, []verdictCase{{"another key", s.credentials(t.Context()), Fail, "another key", "moat revoke github && moat grant github"}})

@@ -20,7 +20,6 @@ const (
 	fixRestart = "moat daemon restart"
 	fixSockets = "moat daemon stop && moat daemon start" // sockets too, which a restart leaves as they are
 	fixReload  = "systemctl --user daemon-reload"
-	fixLinger  = "loginctl enable-linger"
 )
 
 // manager checks that the service manager of this session answers.
@@ -170,7 +169,7 @@ func judgeLinger(s *scene) Verdict {
 		return skip("a matter of systemd")
 	}
 	if !s.status.Linger {
-		return warn(fixLinger, "moatd ends when you log out, and runs in the background lose their proxy until you log in again")
+		return warn("sudo loginctl enable-linger "+userOf(os.Geteuid()), "moatd ends when you log out, and runs in the background lose their proxy until you log in again")
 	}
 	return ok("moatd goes on when you log out")
 }

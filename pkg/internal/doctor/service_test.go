@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func TestJudgesOfTheService(t *testing.T) {
 		{"few restarts", judgeRestarts(service(func(s *supervisor.Status) { s.Restarts = 4 })), OK, "4", ""},
 		{"many restarts", judgeRestarts(service(func(s *supervisor.Status) { s.Restarts, s.Since = 5, at })), Warn, "5 times, at last at 2026-01-02 03:04:05", fixRestart},
 		{"lingers", judgeLinger(service(same)), OK, "goes on", ""},
-		{"does not linger", judgeLinger(service(func(s *supervisor.Status) { s.Linger = false })), Warn, "when you log out", fixLinger},
+		{"does not linger", judgeLinger(service(func(s *supervisor.Status) { s.Linger = false })), Warn, "when you log out", "sudo loginctl enable-linger " + userOf(os.Geteuid())},
 		{"launchd knows no lingering", judgeLinger(service(func(s *supervisor.Status) { s.Supervisor, s.Linger = "launchd", false })), Skip, "systemd", ""},
 	})
 }
