@@ -81,6 +81,7 @@ func TestDoctor(t *testing.T) {
 	m := boot(t)
 	m.installForDoctor(t)
 	t.Run("a healthy machine", m.testHealthy)
+	t.Run("a daemon whose program was replaced", m.testSkew)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) { m.testFault(t, f) })
 	}
@@ -150,6 +151,32 @@ func (m machine) testHealthy(t *testing.T) {
 			t.Errorf("%s: %s, %s; want it looked at and in order", name, all[name].Status, all[name].Detail)
 		}
 	}
+}
+
+// testSkew upgrades the program under a daemon: commands restart it by the service
+// manager, but not under a run.
+func (m machine) testSkew(t *testing.T) {
+	const replace = "cd " + homeBin + " && cp moatd new && mv new moatd; "
+	before := m.pidOf(t)
+	r := m.shell(t, replace+"moat status && moat doctor; moat ls")
+	if after := m.pidOf(t); after == before || r.code != 0 || !strings.Contains(r.stderr, "had no runs and was restarted") {
+		t.Errorf("moat ls, exit %d, said %q, and the daemon is process %s after %s; want it restarted", r.code, r.stderr, after, before)
+	}
+	before = m.pidOf(t)
+	r = m.shell(t, "moat run -- sh -c '"+replace+"moat ls'")
+	if after := m.pidOf(t); after != before || r.code != 0 || !strings.Contains(r.stderr, "its 1 runs go on over a restart: moat daemon restart") {
+		t.Errorf("moat ls in a run, exit %d, said %q, and the daemon is process %s after %s; want it told and left alone", r.code, r.stderr, after, before)
+	}
+	r = m.shell(t, "moat ls; moat doctor")
+	if r.code != 0 {
+		t.Errorf("after all that moat doctor ends with %d: %s", r.code, r.stdout)
+	}
+}
+
+// pidOf is the process of the service, "0" if it does not run.
+func (m machine) pidOf(t *testing.T) string {
+	t.Helper()
+	return m.property(t, "moatd.service", "MainPID")
 }
 
 // testFault breaks the machine, and holds moat doctor to what it says: the
