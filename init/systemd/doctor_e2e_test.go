@@ -42,8 +42,9 @@ var faults = []fault{
 	{"the sockets are stopped", "", "moat daemon stop", "sockets", "fail", "api socket does not listen", ""},
 	{
 		"another program has the port of the proxy", "",
-		"moat daemon stop; systemd-run --user --quiet --unit=thief boxorigin -addr 127.0.0.1:19080 && until curl -sk https://127.0.0.1:19080; do :; done; moat daemon start",
-		"proxy-port", "fail", "127.0.0.1:19080 is taken by /usr/local/bin/boxorigin (process ", "",
+		"moat daemon stop; systemd-run --user --quiet perl -MIO::Socket::INET -e '" + `IO::Socket::INET->new(LocalAddr => "127.0.0.1:19080", Listen => 5) or die; sleep` +
+			"' && until grep -q ' 0100007F:4A88 ' /proc/net/tcp; do :; done; moat daemon start",
+		"proxy-port", "fail", "127.0.0.1:19080 is taken by /usr/bin/perl (process ", "",
 	},
 	{"a socket is disabled", "", "systemctl --user disable moatd.socket", "enabled", "warn", "api", ""},
 	{"a unit was edited by hand", "", "echo '# mine' >>" + ownUnits + "moatd.service; systemctl --user daemon-reload", "units-current", "warn", ownUnits + "moatd.service", ""},
@@ -69,7 +70,7 @@ var faults = []fault{
 	{
 		"the daemon crashes", "",
 		`for i in 1 2 3 4 5; do p=$(systemctl --user show --value -p MainPID moatd); kill -9 $p; ` +
-			`until [ "$(systemctl --user show --value -p ActiveState moatd)" = active -a "$(systemctl --user show --value -p MainPID moatd)" != $p ]; do :; done; done`,
+			`until n=$(systemctl --user show --value -p MainPID moatd); [ $n != 0 -a $n != $p ]; do :; done; done; moat ls`,
 		"restarts", "warn", "restarted 5 times", "",
 	},
 	{"a proxy is in the environment", "", "systemctl --user set-environment HTTPS_PROXY=http://corp:3128; moat daemon restart", "environment", "warn", "HTTPS_PROXY", ""},
@@ -217,17 +218,18 @@ func (m machine) testFault(t *testing.T, f fault) {
 	}
 }
 
-// mend does what moat doctor says; the machine has no sudo.
+// mend does what moat doctor says, one command after the other: the machine has
+// no sudo.
 func (m machine) mend(t *testing.T, f finding, with string) {
 	t.Helper()
-	var r result
-	if strings.Contains(f.Fix, "sudo ") {
-		r = m.box("exec", "sh", "-c", strings.ReplaceAll(f.Fix, "sudo ", ""))
-	} else {
-		r = m.boxWith(t.Context(), secret, "exec", "--user", "sh", "-c", "export PATH=$HOME/.local/bin:$PATH "+with+"; "+f.Fix)
-	}
-	if r.code != 0 {
-		t.Errorf("%s, which should mend %s: exit %d: %s", f.Fix, f.Name, r.code, r.stdout+r.stderr)
+	for command := range strings.SplitSeq(f.Fix, " && ") {
+		args := []string{"exec", "--user", "sh", "-c", "export PATH=$HOME/.local/bin:$PATH " + with + "; " + command}
+		if asRoot, ok := strings.CutPrefix(command, "sudo "); ok {
+			args = []string{"exec", "sh", "-c", asRoot}
+		}
+		if r := m.boxWith(t.Context(), secret, args...); r.code != 0 {
+			t.Errorf("%s, which should mend %s: exit %d: %s", command, f.Name, r.code, r.stdout+r.stderr)
+		}
 	}
 }
 

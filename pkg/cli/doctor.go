@@ -26,7 +26,7 @@ something is broken. With --json it prints
 
   {"status": "warn", "version": "v1.2.3", "checks": [
     {"name": "linger", "topic": "service", "status": "warn", "detail": "…",
-     "fix": "loginctl enable-linger", "since": "2026-01-02T03:04:05Z"}]}
+     "fix": "sudo loginctl enable-linger me", "since": "2026-01-02T03:04:05Z"}]}
 
 where a status is "ok", "skip" (does not apply, as the detail says), "warn" or
 "fail", and fix and since are there where they are known. Names of checks stay

@@ -15,12 +15,15 @@ import (
 )
 
 func TestJudgeLog(t *testing.T) {
-	gone := errors.New("the journal shows this user nothing of moatd")
+	gone := fmt.Errorf("the journal: %w", supervisor.ErrNoLog)
+	kept, memory := journal{onDisk: true, own: true, running: true}, journal{running: true}
 	judge(t, []verdictCase{
-		{"readable and kept", judgeLog(nil, true), OK, "it is kept", ""},
-		{"readable by a member of the group, and not kept", judgeLog(nil, false), Warn, "gone with a reboot", fixJournal},
-		{"neither", judgeLog(gone, false), Warn, "cannot be read, and is gone", fixJournal},
-		{"kept for others", judgeLog(gone, true), Warn, "cannot be read", "sudo usermod -aG systemd-journal " + userOf(syscall.Geteuid())},
+		{"readable and kept", judgeLog(nil, kept), OK, "it is kept", ""},
+		{"readable by a member of the group, and not kept", judgeLog(nil, memory), Warn, "gone with a reboot", fixJournal},
+		{"neither", judgeLog(gone, memory), Warn, "cannot be read, and is gone", fixJournal},
+		{"kept since a moment", judgeLog(gone, journal{onDisk: true, running: true}), Warn, "nothing of this user's", fixRestart},
+		{"kept for others", judgeLog(gone, kept), Warn, "cannot be read", "sudo usermod -aG systemd-journal " + userOf(syscall.Geteuid())},
+		{"a daemon that has never run", judgeLog(gone, journal{onDisk: true}), Skip, "nothing yet", ""},
 	})
 }
 

@@ -2,8 +2,10 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/moatd/moatd/pkg/internal/supervisor"
@@ -18,31 +20,48 @@ func (s *scene) journal(ctx context.Context) Verdict {
 	var out strings.Builder
 	err := s.opts.Supervisor.Logs(ctx, supervisor.LogOptions{Out: &out, Lines: 1})
 	if s.status.Supervisor != "systemd" {
-		return judgeLog(err, true)
+		return judgeLog(err, journal{onDisk: true, own: true, running: s.pid() != 0})
 	}
-	return judgeLog(err, s.journalOnDisk())
+	return judgeLog(err, s.journals())
 }
 
-// journalOnDisk reports whether journald keeps this machine's log on disk.
-func (s *scene) journalOnDisk() bool {
+// A journal is how journald keeps the log of a user.
+type journal struct {
+	onDisk  bool
+	own     bool // the user has a part of it
+	running bool // the daemon runs, so that there should be something in it
+}
+
+func (s *scene) journals() journal {
+	j := journal{running: s.pid() != 0}
 	id, err := os.ReadFile(s.path("etc/machine-id"))
 	if err != nil {
-		return false
+		return j
 	}
-	_, err = os.Stat(s.path("var/log/journal", strings.TrimSpace(string(id))))
-	return err == nil
+	dir := s.path("var/log/journal", strings.TrimSpace(string(id)))
+	_, err = os.Stat(dir)
+	j.onDisk = err == nil
+	_, err = os.Stat(filepath.Join(dir, fmt.Sprintf("user-%d.journal", os.Geteuid())))
+	j.own = err == nil
+	return j
 }
 
-// fixJournal makes journald keep what it has, and what follows, on disk.
-const fixJournal = "sudo mkdir -p /var/log/journal && sudo systemctl restart systemd-journald && sudo journalctl --flush"
+// fixJournal makes journald keep on disk what it has and what follows. What it
+// had of the user's does not become the user's: that begins with a new line.
+const fixJournal = "sudo mkdir -p /var/log/journal && sudo systemctl restart systemd-journald && sudo journalctl --flush && " + fixRestart
 
-func judgeLog(err error, onDisk bool) Verdict {
+// judgeLog judges what reading the log came to.
+func judgeLog(err error, j journal) Verdict {
 	switch {
-	case err != nil && !onDisk:
+	case errors.Is(err, supervisor.ErrNoLog) && j.onDisk && !j.running:
+		return skip("moatd has logged nothing yet")
+	case err != nil && !j.onDisk:
 		return warn(fixJournal, "the log cannot be read, and is gone with a reboot: journald keeps it in memory, where users have no journal of their own (%s)", oneLine(err))
+	case err != nil && !j.own:
+		return warn(fixRestart, "the log cannot be read: nothing of this user's has come to the disk since journald keeps it there")
 	case err != nil:
 		return warn(fmt.Sprintf("sudo usermod -aG systemd-journal %s", userOf(os.Geteuid())), "the log cannot be read: %s", oneLine(err))
-	case !onDisk:
+	case !j.onDisk:
 		return warn(fixJournal, "the log is gone with a reboot: journald keeps it in memory")
 	}
 	return ok("moat daemon logs can read it, and it is kept")

@@ -126,10 +126,12 @@ func judgeState(s *scene) Verdict {
 		return fail(fixRestart, "moatd has failed: %s, exit code %d%s; moat daemon logs tells why", st.Result, st.ExitCode, text(st.Text)).since(st.Since)
 	case st.State == "active":
 		return ok("%s", cmp.Or(st.Text, "active")).since(st.Since)
-	case st.State == "activating" && st.Result != "" && st.Result != "success":
+	case st.State == "activating" && st.Restarts >= manyRestarts:
 		return fail("moat daemon logs", "moatd does not start: %s, exit code %d, again and again", st.Result, st.ExitCode).since(st.Since)
+	case st.State == "inactive":
+		return ok("inactive; a connection starts it").since(st.Since)
 	}
-	return ok("%s; a connection starts it", st.State).since(st.Since)
+	return ok("%s", st.State).since(st.Since)
 }
 
 func text(said string) string {
