@@ -58,10 +58,10 @@ var mayImport = map[string][]string{
 		"config", "credential", "daemon", "internal/pki", "internal/providers", "internal/store", "internal/supervisor", "internal/version",
 		initfiles, "golang.org/x/sys/unix",
 	},
-	"pkg/internal/version":    {},
-	"pkg/internal/tasks":      {},
-	"pkg/internal/drain":      {},
-	"pkg/internal/demo":       {},
+	"pkg/internal/version": {},
+	"pkg/internal/tasks":   {},
+	"pkg/internal/drain":   {},
+	"pkg/internal/demo":    {},
 }
 
 const (

@@ -61,7 +61,9 @@ func TestJudgesOfTheService(t *testing.T) {
 		{"a bad configuration", judgeState(service(func(s *supervisor.Status) { s.State, s.Result, s.ExitCode, s.Text = "failed", "exit-code", 78, "bad" })), Fail, `code 78), "bad"`, fixRestart},
 		{"failed otherwise", judgeState(service(func(s *supervisor.Status) { s.State, s.Result, s.ExitCode = "failed", "watchdog", 6 })), Fail, "watchdog, exit code 6", fixRestart},
 		{"a start limit", judgeState(service(func(s *supervisor.Status) { s.State, s.Result = "failed", "start-limit-hit" })), Fail, "too often", fixRestart},
-		{"a crash loop", judgeState(service(func(s *supervisor.Status) { s.State, s.Result, s.ExitCode, s.Restarts = "activating", "exit-code", 1, 9 })), Fail, "again and again", "moat daemon logs"},
+		{"a crash loop", judgeState(service(func(s *supervisor.Status) {
+			s.State, s.Result, s.ExitCode, s.Restarts = "activating", "exit-code", 1, 9
+		})), Fail, "again and again", "moat daemon logs"},
 		{"on its way after a crash", judgeState(service(func(s *supervisor.Status) { s.State, s.Result = "activating", "signal" })), OK, "activating", ""},
 		{"on its way", judgeState(service(func(s *supervisor.Status) { s.State = "activating" })), OK, "activating", ""},
 		{"masked", judgeState(service(func(s *supervisor.Status) { s.State = "masked" })), Fail, "masked", ""},
