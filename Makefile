@@ -32,7 +32,7 @@ test: ## run the tests, with the race detector, in random order; needs Go alone
 .PHONY: e2e
 e2e: ## run the tests with a real systemd and a real Docker, which they set up; needs root on Debian
 	$(GO) test -count=1 -tags e2e -timeout 15m -v ./init/systemd
-	$(GO) test -count=1 -tags e2e -timeout 15m -v -run TestRunsAndTheirContainers ./pkg/daemon
+	$(GO) test -count=1 -tags e2e -timeout 15m -v -run 'TestRunsAndTheirContainers|TestDoctorFromAContainer' ./pkg/daemon
 
 .PHONY: cross
 cross: ## vet the program for macOS
