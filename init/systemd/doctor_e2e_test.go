@@ -82,6 +82,7 @@ func TestDoctor(t *testing.T) {
 	m := boot(t)
 	m.installForDoctor(t)
 	t.Run("a healthy machine", m.testHealthy)
+	t.Run("a daemon that sleeps", m.testAsleep)
 	t.Run("a daemon whose program was replaced", m.testSkew)
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) { m.testFault(t, f) })
@@ -151,6 +152,20 @@ func (m machine) testHealthy(t *testing.T) {
 		if all[name].Status != "ok" {
 			t.Errorf("%s: %s, %s; want it looked at and in order", name, all[name].Status, all[name].Detail)
 		}
+	}
+}
+
+// testAsleep finds no fault in a daemon that its sockets would start, and lets it
+// sleep unless it is told to wake it.
+func (m machine) testAsleep(t *testing.T) {
+	m.systemctl(t, "stop", "moatd.service")
+	all, code := m.doctor(t)
+	if bad := ill(all); len(bad) > 0 || code != 0 || m.pidOf(t) != "0" {
+		t.Errorf("moat doctor ends with %d, not in order is %+v, and the daemon is process %s; want it asleep, and no fault", code, bad, m.pidOf(t))
+	}
+	r := m.shell(t, "moat doctor --start --verbose")
+	if pid := m.pidOf(t); r.code != 0 || pid == "0" || !strings.Contains(r.stdout, "process "+pid+" answers") || !strings.Contains(r.stdout, "process "+pid+" alone") {
+		t.Errorf("moat doctor --start ends with %d, and the daemon is process %s; want it awake and looked at:\n%s", r.code, pid, r.stdout)
 	}
 }
 

@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -88,6 +90,19 @@ func TestJudgesOfTheProcess(t *testing.T) {
 		{"one from a terminal", judgeEnvironment([]string{"HTTPS_PROXY=x"}, "/h", false), Warn, "HTTPS_PROXY", ""},
 		{"another home", judgeEnvironment([]string{"MOAT_HOME=/other"}, "/h", true), Fail, "MOAT_HOME=/other", "systemctl --user unset-environment MOAT_HOME && " + fixRestart},
 	})
+}
+
+func TestBinary(t *testing.T) {
+	s, home := at(t)
+	s.status = healthy()
+	s.status.Exe, s.status.PID = filepath.Join(home, "moatd"), 7
+	judge(t, []verdictCase{{"the program of the service is gone", s.binary(t.Context()), Fail, "which is no program", fixInstall}})
+	save(t, s.status.Exe, "", 0o600)
+	judge(t, []verdictCase{{"it cannot be executed", s.binary(t.Context()), Fail, "which is no program", fixInstall}})
+	check(t, os.Chmod(s.status.Exe, 0o700))
+	check(t, os.MkdirAll(s.path("proc/7"), 0o700))
+	check(t, os.Symlink(s.status.Exe+deleted, s.path("proc/7/exe")))
+	judge(t, []verdictCase{{"it was replaced", s.binary(t.Context()), Warn, "was replaced, and process 7", fixRestart}})
 }
 
 func TestParseLimit(t *testing.T) {

@@ -77,16 +77,25 @@ func survey(ctx context.Context, opts Options) *scene {
 		opts.Exec = run
 	}
 	s := &scene{opts: opts, now: opts.Now()}
-	ctx, cancel := context.WithTimeout(ctx, factLimit)
-	defer cancel()
-	s.status, s.statusErr = opts.Supervisor.Status(ctx)
-	s.lock, s.lockErr = daemon.ReadLockFile(opts.Settings.Home)
-	s.lockAlive = s.lockErr == nil && s.lock.IsAlive()
-	s.socket = s.apiSocket()
-	if s.running() || opts.Start {
-		s.ask(context.WithoutCancel(ctx))
+	s.look(ctx)
+	asleep := !s.running()
+	if !asleep || opts.Start {
+		s.ask(ctx)
+	}
+	if asleep && s.health != nil {
+		s.look(ctx) // again, now that it is awake
 	}
 	return s
+}
+
+// look finds out what can be known without connecting to a socket.
+func (s *scene) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, factLimit)
+	defer cancel()
+	s.status, s.statusErr = s.opts.Supervisor.Status(ctx)
+	s.lock, s.lockErr = daemon.ReadLockFile(s.opts.Settings.Home)
+	s.lockAlive = s.lockErr == nil && s.lock.IsAlive()
+	s.socket = s.apiSocket()
 }
 
 // ask talks to the daemon, for which it takes a time of its own.

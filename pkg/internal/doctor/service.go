@@ -80,7 +80,11 @@ func judgeLoaded(s *scene) Verdict {
 		return v
 	}
 	if s.status.Changed {
-		return warn(fixReload, "units have changed since %s read them", s.status.Supervisor)
+		fix := fixInstall
+		if s.status.Supervisor == "systemd" {
+			fix = fixReload
+		}
+		return warn(fix, "units have changed since %s read them", s.status.Supervisor)
 	}
 	return ok("%s has read the units as they are", s.status.Supervisor)
 }

@@ -52,6 +52,7 @@ func TestJudgesOfTheService(t *testing.T) {
 		{"drift of what is not installed", judgeDrift(service(func(s *supervisor.Status) { s.Installed = false })), Skip, "no service here", ""},
 		{"units as they were read", judgeLoaded(service(same)), OK, "", ""},
 		{"units that have changed", judgeLoaded(service(func(s *supervisor.Status) { s.Changed = true })), Warn, "have changed", fixReload},
+		{"a plist that has changed", judgeLoaded(service(func(s *supervisor.Status) { s.Changed, s.Supervisor = true, "launchd" })), Warn, "since launchd read them", fixInstall},
 		{"enabled", judgeEnabled(service(same)), OK, "from login on", ""},
 		{"a socket that is disabled", judgeEnabled(service(func(s *supervisor.Status) { s.Sockets[1].Enabled = false })), Warn, "proxy", fixEnable},
 		{"the routes may be disabled", judgeEnabled(service(func(s *supervisor.Status) { s.Sockets[2].Enabled = false })), OK, "", ""},
