@@ -20,6 +20,15 @@ const (
 	ownUnits = "/home/moat/.config/systemd/user/"
 )
 
+// The thief listens on a port of moatd's.
+const (
+	thiefScript = "/home/moat/thief.pl"
+	thief       = `use IO::Socket::INET;
+my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:19080", Listen => 5, ReuseAddr => 1) or die $!;
+sleep;
+`
+)
+
 // A finding is what moat doctor --json says of a check.
 type finding struct{ Name, Status, Detail, Fix string }
 
@@ -42,8 +51,8 @@ var faults = []fault{
 	{"the sockets are stopped", "", "moat daemon stop", "sockets", "fail", "api socket does not listen", ""},
 	{
 		"another program has the port of the proxy", "",
-		"moat daemon stop; systemd-run --user --quiet perl -MIO::Socket::INET -e '" + `IO::Socket::INET->new(LocalAddr => "127.0.0.1:19080", Listen => 5) or die; sleep` +
-			"' && until grep -q ' 0100007F:4A88 ' /proc/net/tcp; do :; done; moat daemon start",
+		"moat daemon stop; systemd-run --user --quiet perl " + thiefScript +
+			"; timeout 10 sh -c 'until grep -q \" 0100007F:4A88 00000000:0000 0A \" /proc/net/tcp; do :; done'; moat daemon start",
 		"proxy-port", "fail", "127.0.0.1:19080 is taken by /usr/bin/perl (process ", "",
 	},
 	{"a socket is disabled", "", "systemctl --user disable moatd.socket", "enabled", "warn", "api", ""},
@@ -75,7 +84,7 @@ var faults = []fault{
 	},
 	{"a proxy is in the environment", "", "systemctl --user set-environment HTTPS_PROXY=http://corp:3128; moat daemon restart", "environment", "warn", "HTTPS_PROXY", ""},
 	{"the sandbox was left out", "", "moat daemon install --sandbox=off", "sandbox", "warn", "could have namespaces", ""},
-	{"a daemon was started by hand", "", "moat daemon stop; systemd-run --user --quiet --unit=byhand moatd serve && until moat status; do :; done", "one-daemon", "warn", "was not started by the service", ""},
+	{"a daemon was started by hand", "", "moat daemon stop; systemd-run --user --quiet --unit=byhand moatd serve; timeout 10 sh -c 'until moat status; do :; done'", "one-daemon", "warn", "was not started by the service", ""},
 }
 
 func TestDoctor(t *testing.T) {
@@ -99,7 +108,7 @@ func (m machine) installForDoctor(t *testing.T) {
 		m.push(t, filepath.Join(bin, name), "/tmp/"+name)
 		m.asUser(t, "cp", "/tmp/"+name, homeBin)
 	}
-	m.push(t, filepath.Join(bin, "boxorigin"), "/usr/local/bin/boxorigin")
+	m.write(t, thiefScript, thief)
 	m.shell(t, "moat daemon install")
 	m.asRoot(t, "loginctl", "enable-linger", "moat")
 	m.write(t, homeMoat+"providers/demo.yaml", provider)
