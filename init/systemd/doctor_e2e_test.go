@@ -23,7 +23,7 @@ const (
 // The thief listens on a port of moatd's.
 const (
 	thiefScript = "/home/moat/thief.pl"
-	thief       = `use IO::Socket::INET;
+	thiefText   = `use IO::Socket::INET;
 my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:19080", Listen => 5, ReuseAddr => 1) or die $!;
 sleep;
 `
@@ -108,7 +108,7 @@ func (m machine) installForDoctor(t *testing.T) {
 		m.push(t, filepath.Join(bin, name), "/tmp/"+name)
 		m.asUser(t, "cp", "/tmp/"+name, homeBin)
 	}
-	m.write(t, thiefScript, thief)
+	m.write(t, thiefScript, thiefText)
 	m.shell(t, "moat daemon install")
 	m.asRoot(t, "loginctl", "enable-linger", "moat")
 	m.write(t, homeMoat+"providers/demo.yaml", provider)
@@ -208,6 +208,7 @@ func (m machine) pidOf(t *testing.T) string {
 // command that it names for the fault must mend that, and the commands that it
 // names for what is left must mend the rest.
 func (m machine) testFault(t *testing.T, f fault) {
+	t.Helper()
 	if f.root != "" {
 		m.asRoot(t, "sh", "-c", f.root)
 	}

@@ -55,7 +55,7 @@ func (a *app) meetUnder(ctx context.Context, c *daemon.Client, service func() su
 	defer cancel()
 	h, err := c.Health(soon)
 	if err != nil {
-		return nil //nolint:nilerr // the command will find the same, and knows better what it means
+		return nil // the command will find the same, and knows better what it means
 	}
 	if err := h.Speaks(); err != nil {
 		return err

@@ -59,7 +59,7 @@ func (a *app) tellDaemon(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	client := a.client()
-	if err := a.meet(ctx, client); err != nil {
+	if err = a.meet(ctx, client); err != nil {
 		return false, err
 	}
 	err = client.Reload(ctx)

@@ -19,15 +19,15 @@ func TestAViewChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Put(t.Context(), &Credential{Grant: "github", Secret: "s3cret"}); err != nil {
+	if err = s.Put(t.Context(), &Credential{Grant: "github", Secret: "s3cret"}); err != nil {
 		t.Fatal(err)
 	}
 	left := filepath.Join(dir, tempPrefix+"left")
-	if err := os.WriteFile(left, nil, 0o600); err != nil {
+	if err = os.WriteFile(left, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	old := time.Now().Add(-2 * tempAge)
-	if err := errors.Join(os.Chtimes(left, old, old), os.Chmod(dir, 0o755)); err != nil {
+	if err = errors.Join(os.Chtimes(left, old, old), os.Chmod(dir, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	view, err := ViewFileStore(dir, key)

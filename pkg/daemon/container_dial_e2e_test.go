@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,10 +25,13 @@ func TestDoctorFromAContainer(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	gateway := e.docker(t, "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+	bridge, err := netip.ParsePrefix(strings.Fields(must(t, "ip", "-n", e.netns, "-4", "-o", "addr", "show", "docker0"))[3])
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct{ name, addr, status, detail, fix string }{
 		{"a proxy for this machine alone", "127.0.0.1:0", "fail", "does not reach the proxy", "moat daemon install --docker"},
-		{"a proxy on the bridge", gateway + ":0", "ok", "reaches the proxy", ""},
+		{"a proxy on the bridge", bridge.Addr().String() + ":0", "ok", "reaches the proxy", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			home := filepath.Join(e.dir, strings.ReplaceAll(tt.addr, ":", "-"))
@@ -40,6 +44,7 @@ func TestDoctorFromAContainer(t *testing.T) {
 				return cmd
 			}
 			moatd := inRoom(filepath.Join(bin, "moatd"), "serve", "--proxy-addr", tt.addr, "--routing-addr", "off")
+			moatd.Stderr = t.Output()
 			if err := moatd.Start(); err != nil {
 				t.Fatal(err)
 			}

@@ -97,7 +97,7 @@ func TestBinary(t *testing.T) {
 	s.status = healthy()
 	s.status.Exe, s.status.PID = filepath.Join(home, "moatd"), 7
 	judge(t, []verdictCase{{"the program of the service is gone", s.binary(t.Context()), Fail, "which is no program", fixInstall}})
-	save(t, s.status.Exe, "", 0o600)
+	save(t, s.status.Exe, "")
 	judge(t, []verdictCase{{"it cannot be executed", s.binary(t.Context()), Fail, "which is no program", fixInstall}})
 	check(t, os.Chmod(s.status.Exe, 0o700))
 	check(t, os.MkdirAll(s.path("proc/7"), 0o700))

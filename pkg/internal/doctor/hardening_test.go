@@ -66,8 +66,8 @@ func TestNamespaces(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, _ := at(t)
-			save(t, s.path("proc/self/ns/user"), "", 0o600)
-			save(t, s.path("proc/sys", tt.setting), tt.value, 0o600)
+			save(t, s.path("proc/self/ns/user"), "")
+			save(t, s.path("proc/sys", tt.setting), tt.value)
 			if got := s.namespaces(); got != tt.want {
 				t.Errorf("namespaces() with %s=%q: %q, want %q", tt.setting, tt.value, got, tt.want)
 			}
@@ -79,12 +79,12 @@ func TestSandbox(t *testing.T) {
 	s, home := at(t)
 	s.status = healthy()
 	s.opts.ConfigDir = filepath.Join(home, "config")
-	save(t, s.path("proc/self/ns/user"), "", 0o600)
+	save(t, s.path("proc/self/ns/user"), "")
 	judge(t, []verdictCase{{"possible and not there", s.sandbox(t.Context()), Warn, "could have", fixInstall}})
 	dropIn := filepath.Join(s.unitDir(), "moatd.service.d", "50-sandbox.conf")
-	save(t, dropIn, "[Service]\n# PrivateUsers=yes\n", 0o600)
+	save(t, dropIn, "[Service]\n# PrivateUsers=yes\n")
 	judge(t, []verdictCase{{"a drop-in of something else", s.sandbox(t.Context()), Warn, "could have", fixInstall}})
-	save(t, dropIn, "[Service]\nPrivateUsers=yes\n", 0o600)
+	save(t, dropIn, "[Service]\nPrivateUsers=yes\n")
 	judge(t, []verdictCase{
 		{"there", s.sandbox(t.Context()), OK, "namespaces of its own", ""},
 		{"impossible and not there", judgeSandbox(false, "the kernel has none"), OK, "without namespaces, since the kernel has none", ""},

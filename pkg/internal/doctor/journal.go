@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/moatd/moatd/pkg/internal/supervisor"
@@ -38,11 +40,10 @@ func (s *scene) journals() journal {
 	if err != nil {
 		return j
 	}
-	dir := s.path("var/log/journal", strings.TrimSpace(string(id)))
-	_, err = os.Stat(dir)
+	dir := s.path("var/log/journal", filepath.Base(strings.TrimSpace(string(id))))
+	entries, err := os.ReadDir(dir)
 	j.onDisk = err == nil
-	_, err = os.Stat(filepath.Join(dir, fmt.Sprintf("user-%d.journal", os.Geteuid())))
-	j.own = err == nil
+	j.own = slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == fmt.Sprintf("user-%d.journal", os.Geteuid()) })
 	return j
 }
 

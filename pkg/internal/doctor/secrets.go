@@ -19,11 +19,28 @@ import (
 func (s *scene) ca(context.Context) Verdict {
 	dir := config.CADir(s.opts.Settings.Home)
 	ca, err := pki.Load(dir)
+	if err != nil && errors.Is(err, fs.ErrNotExist) {
+		return skip("there is none yet; the daemon makes it")
+	}
+	if v := access(filepath.Join(dir, "ca.key"), dir); v.Status != OK {
+		return v
+	}
 	if err != nil {
 		return judgeCA(dir, time.Time{}, err, s.now)
 	}
-	key := filepath.Join(dir, "ca.key")
-	return all(judgeCA(dir, ca.NotAfter(), nil, s.now), judgeAccess(lookAt(key), 0o600, os.Geteuid()), judgeAccess(lookAt(dir), 0o700, os.Geteuid()))
+	return judgeCA(dir, ca.NotAfter(), nil, s.now)
+}
+
+// access judges who may use a file with a secret and its directory; a file that
+// is not there is another's business.
+func access(path, dir string) Verdict {
+	verdicts := []Verdict{ok("%s, for this user alone", path)}
+	for _, want := range []file{{path: path, mode: 0o600}, {path: dir, mode: 0o700}} {
+		if at := lookAt(want.path); at.err == nil {
+			verdicts = append(verdicts, judgeAccess(at, want.mode, os.Geteuid()))
+		}
+	}
+	return all(verdicts...)
 }
 
 // soon is how long before its end a CA is worth a warning.
@@ -32,14 +49,7 @@ const soon = 30 * 24 * time.Hour
 // judgeCA judges the CA in dir that ends at end, or that could not be loaded.
 func judgeCA(dir string, end time.Time, err error, now time.Time) Verdict {
 	anew := fmt.Sprintf("mv %s %s && %s", quote(dir), quote(dir+".old"), fixRestart)
-	key := filepath.Join(dir, "ca.key")
 	switch {
-	case err != nil && errors.Is(err, fs.ErrNotExist):
-		return skip("there is none yet; the daemon makes it")
-	case err != nil && errors.Is(err, fs.ErrPermission):
-		return fail("chmod 600 "+quote(key), "%s", oneLine(err))
-	case err != nil && strings.Contains(err.Error(), "others may use"):
-		return fail("chmod 600 "+quote(key)+" && "+fixRestart, "%s", oneLine(err))
 	case err != nil:
 		return fail(anew, "%s; runs that live must be started anew afterwards", oneLine(err))
 	case end.Before(now.Add(soon)):
@@ -82,6 +92,9 @@ func judgeRoots(err error) Verdict {
 func (s *scene) storeKey(context.Context) Verdict {
 	path := config.KeyFile(s.opts.Settings.Home)
 	key, err := credential.LoadKey(path)
+	if v := access(path, s.opts.Settings.Home); err != nil && v.Status != OK {
+		return v
+	}
 	return judgeKey(path, key.Source(), err, s.sealed())
 }
 
@@ -111,10 +124,6 @@ func judgeKey(path, source string, err error, sealed int) Verdict {
 		old := filepath.Join(filepath.Dir(path), "credentials")
 		return fail(fmt.Sprintf("mv %s %s && %s", quote(old), quote(old+".old"), fixRestart),
 			"the key that sealed %d credentials is gone from %s; put it back from a backup, or move the credentials away and grant them again", sealed, path)
-	case errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "chmod 600"):
-		return fail("chmod 600 "+quote(path), "%s", oneLine(err))
-	case strings.Contains(err.Error(), "chmod 700"):
-		return fail("chmod 700 "+quote(filepath.Dir(path)), "%s", oneLine(err))
 	}
 	return fail("", "%s", oneLine(err))
 }

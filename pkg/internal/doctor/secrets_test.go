@@ -15,12 +15,12 @@ import (
 )
 
 // save makes a file, and its directory.
-func save(t *testing.T, path, text string, mode os.FileMode) {
+func save(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -60,7 +60,7 @@ func TestCA(t *testing.T) {
 	judge(t, []verdictCase{{"it ends soon", later.ca(t.Context()), Warn, "the CA ends on", renewed}})
 
 	check(t, os.Chmod(key, 0o644))
-	judge(t, []verdictCase{{"others may read the key", s.ca(t.Context()), Fail, "others may use", "chmod 600 " + key + " && " + fixRestart}})
+	judge(t, []verdictCase{{"others may read the key", s.ca(t.Context()), Fail, "others may use", "chmod 0600 " + key}})
 	other, err := pki.Create(s.now)
 	check(t, err)
 	elsewhere := t.TempDir()
@@ -109,10 +109,10 @@ func TestStoreKeyAndCredentials(t *testing.T) {
 	})
 
 	check(t, os.Chmod(path, 0o644))
-	judge(t, []verdictCase{{"others may read the key", s.storeKey(t.Context()), Fail, "0644", "chmod 600 " + path}})
+	judge(t, []verdictCase{{"others may read the key", s.storeKey(t.Context()), Fail, "0644", "chmod 0600 " + path}})
 	check(t, os.Chmod(path, 0o600))
 	check(t, os.Chmod(home, 0o722))
-	judge(t, []verdictCase{{"others may exchange the key", s.storeKey(t.Context()), Fail, "others may write there", "chmod 700 " + home}})
+	judge(t, []verdictCase{{"others may exchange the key", s.storeKey(t.Context()), Fail, "its mode is 0722, not 0700", "chmod 0700 " + home}})
 	check(t, os.Chmod(home, 0o700))
 
 	check(t, os.Rename(path, path+".old"))
@@ -120,7 +120,7 @@ func TestStoreKeyAndCredentials(t *testing.T) {
 	_, _, err = credential.LoadOrCreateKey(path)
 	check(t, err)
 	judge(t, []verdictCase{{"another key", s.credentials(t.Context()), Fail, "another key", "moat revoke github && moat grant github"}})
-	save(t, path, "no key\n", 0o600)
+	save(t, path, "no key\n")
 	judge(t, []verdictCase{{"no key in the file", s.storeKey(t.Context()), Fail, "where a key has 64", ""}})
 }
 

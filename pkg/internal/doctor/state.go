@@ -99,11 +99,16 @@ func (s *scene) database(context.Context) Verdict {
 		where = path + ".bak"
 		report, err = store.Inspect(where)
 	}
-	size := int64(0)
-	if info, err := os.Stat(path); err == nil {
-		size = info.Size()
+	return judgeDatabase(database{path, where, sizeOf(path), report, err})
+}
+
+// sizeOf is the size of a file in bytes, 0 if it is not there.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
 	}
-	return judgeDatabase(database{path, where, size, report, err})
+	return info.Size()
 }
 
 // A database is what is known of one.

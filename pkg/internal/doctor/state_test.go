@@ -67,7 +67,7 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("quarantine of nothing = %+v, want ok", v)
 	}
 	path := config.Database(home) + ".corrupt-20260102"
-	save(t, path, "x", 0o600)
+	save(t, path, "x")
 	v := s.quarantine(t.Context())
 	if v.Since.IsZero() || time.Since(v.Since) > time.Hour {
 		t.Errorf("quarantine began at %v, want when the file was made", v.Since)
@@ -92,7 +92,7 @@ func TestProviders(t *testing.T) {
 		t.Errorf("without providers of the user's: %+v, want ok", v)
 	}
 	path := filepath.Join(config.ProvidersDir(home), "mine.yaml")
-	save(t, path, "name: mine\n", 0o600)
+	save(t, path, "name: mine\n")
 	judge(t, []verdictCase{{"a provider that says nothing", s.providers(t.Context()), Fail, path, "${EDITOR:-vi} " + path}})
 	denied := &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
 	v := judgeProviders(config.ProvidersDir(home), nil, []error{fmt.Errorf("read the provider: %w", denied)})

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -49,10 +49,8 @@ func look(path string, l layout) (r Report, err error) {
 	case !info.Mode().IsRegular():
 		return r, errors.New("it is not a regular file")
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
-		return r, ErrLocked
-	} else if err != nil {
-		return r, fmt.Errorf("lock: %w", err)
+	if err = lock(f, readOnly, time.Time{}); err != nil {
+		return r, err
 	}
 	r.Note, err = verifyFile(f)
 	if err == nil {

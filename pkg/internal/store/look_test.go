@@ -71,14 +71,14 @@ func TestInspectCountsStartsAndGivesWayToADaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if _, err := s.CountBoot(); err != nil {
+		if _, err = s.CountBoot(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Inspect(path); !errors.Is(err, ErrLocked) {
+	if _, err = Inspect(path); !errors.Is(err, ErrLocked) {
 		t.Errorf("Inspect of a database that is open = %v, want ErrLocked", err)
 	}
-	if err := s.Close(); err != nil {
+	if err = s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := Inspect(path); err != nil || got.Boots != 3 {
