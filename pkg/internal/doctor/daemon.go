@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/moatd/moatd/pkg/internal/version"
 )
 
@@ -125,7 +127,27 @@ func (s *scene) binary(context.Context) Verdict {
 			return fail(fixInstall, "the service starts %s, which is no program", s.status.Exe)
 		}
 	}
+	if started == "" && s.status.PID == s.pid() {
+		started = s.startedFrom()
+	}
 	return judgeBinary(started, s.pid())
+}
+
+// startedFrom is the program of the service as the link in /proc would show it,
+// for a daemon that keeps others from looking at it. A file whose inode has
+// changed since the daemon started is another one; within a second nobody knows.
+func (s *scene) startedFrom() string {
+	if s.status.Exe == "" || s.status.Since.IsZero() {
+		return ""
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(s.status.Exe, &st); err != nil {
+		return ""
+	}
+	if sec, nsec := st.Ctim.Unix(); time.Unix(sec, nsec).After(s.status.Since.Add(time.Second)) {
+		return s.status.Exe + deleted
+	}
+	return s.status.Exe
 }
 
 // deleted is what Linux adds to the path of a file that is gone.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -100,9 +101,31 @@ func TestBinary(t *testing.T) {
 	save(t, s.status.Exe, "")
 	judge(t, []verdictCase{{"it cannot be executed", s.binary(t.Context()), Fail, "which is no program", fixInstall}})
 	check(t, os.Chmod(s.status.Exe, 0o700))
+	s.status.Since = time.Now().Add(-time.Hour)
+	judge(t, []verdictCase{{"it was replaced under a daemon that cannot be looked at", s.binary(t.Context()), Warn, "was replaced, and process 7", fixRestart}})
+	s.status.Since = time.Now()
+	judge(t, []verdictCase{{"a daemon that cannot be looked at", s.binary(t.Context()), OK, "as it is now", ""}})
 	check(t, os.MkdirAll(s.path("proc/7"), 0o700))
 	check(t, os.Symlink(s.status.Exe+deleted, s.path("proc/7/exe")))
 	judge(t, []verdictCase{{"it was replaced", s.binary(t.Context()), Warn, "was replaced, and process 7", fixRestart}})
+}
+
+// environments is a service manager that tells what it gives to services.
+type environments struct {
+	supervisor.Supervisor
+	list []string
+}
+
+func (e environments) Environment(context.Context) ([]string, error) { return e.list, nil }
+
+func TestEnvironmentOfADaemonThatCannotBeLookedAt(t *testing.T) {
+	s, _ := at(t)
+	s.status = healthy()
+	judge(t, []verdictCase{{"nobody tells", s.environment(t.Context()), Skip, "cannot be seen", ""}})
+	s.opts.Supervisor = environments{list: []string{"HTTPS_PROXY=http://u:p4ss@corp"}}
+	judge(t, []verdictCase{{"the service manager does", s.environment(t.Context()), Warn, "HTTPS_PROXY", "systemctl --user unset-environment HTTPS_PROXY && " + fixRestart}})
+	save(t, s.path("proc/7/environ"), "A=b\x00")
+	judge(t, []verdictCase{{"the process itself goes first", s.environment(t.Context()), OK, "", ""}})
 }
 
 func TestParseLimit(t *testing.T) {

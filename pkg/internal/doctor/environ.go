@@ -12,16 +12,23 @@ import (
 	"github.com/moatd/moatd/pkg/config"
 )
 
-// environment looks at the variables that the daemon was started with.
-func (s *scene) environment(context.Context) Verdict {
+// environment looks at the variables that the daemon was started with, or, if it
+// keeps others from looking at it, at those that it would be started with.
+func (s *scene) environment(ctx context.Context) Verdict {
 	if s.pid() == 0 {
 		return skip("no daemon runs")
 	}
-	environ, err := s.procFile("environ")
+	text, err := s.procFile("environ")
+	environ := strings.Split(text, "\x00")
+	if manager, is := s.opts.Supervisor.(interface {
+		Environment(ctx context.Context) ([]string, error)
+	}); err != nil && is && s.managed() {
+		environ, err = manager.Environment(ctx)
+	}
 	if err != nil {
 		return skip("the environment of process %d cannot be seen", s.pid())
 	}
-	return judgeEnvironment(strings.Split(environ, "\x00"), s.opts.Settings.Home, s.managed())
+	return judgeEnvironment(environ, s.opts.Settings.Home, s.managed())
 }
 
 // judgeEnvironment judges the variables of a daemon for the state directory

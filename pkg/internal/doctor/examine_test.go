@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/moatd/moatd/pkg/daemontest"
 	"github.com/moatd/moatd/pkg/internal/doctor"
@@ -34,10 +35,13 @@ func (m manager) Status(ctx context.Context) (supervisor.Status, error) {
 
 func (m manager) Logs(context.Context, supervisor.LogOptions) error { return nil }
 
+// patience is long for what answers, and short for what hangs.
+const patience = time.Second
+
 func examine(t *testing.T, d *daemontest.Daemon, m manager) map[string]doctor.Result {
 	t.Helper()
 	results := make(map[string]doctor.Result)
-	for _, r := range doctor.Examine(t.Context(), doctor.Options{Settings: d.Settings, Supervisor: m, Version: "test"}) {
+	for _, r := range doctor.Examine(t.Context(), doctor.Options{Settings: d.Settings, Supervisor: m, Version: "test", Patience: patience}) {
 		if _, twice := results[r.Name]; twice || r.Name == "" || r.Topic == "" {
 			t.Errorf("the check %q of topic %q is there twice, or without a name", r.Name, r.Topic)
 		}
@@ -105,9 +109,6 @@ func TestADaemonThatDoesNotRunIsNotStarted(t *testing.T) {
 }
 
 func TestAServiceManagerThatHangsIsOneFault(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes the 5 s that a service manager may take")
-	}
 	d := daemontest.Start(t)
 	results := examine(t, d, manager{hang: make(chan struct{})})
 	if r := results["service-manager"]; r.Status != doctor.Fail {

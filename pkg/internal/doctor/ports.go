@@ -89,8 +89,11 @@ func (s *scene) portOf(ctx context.Context, p port) Verdict {
 	if !p.addr.IsValid() || p.addr.Port() == 0 {
 		return skip("the port is picked when the daemon starts")
 	}
+	if p.held { // then nobody else has it
+		return judgePort(p, nil)
+	}
 	holders, err := s.holders(ctx, p.addr)
-	if err != nil && !p.held {
+	if err != nil {
 		return skip("who listens on %s cannot be found out: %v", p.addr, err)
 	}
 	return judgePort(p, holders)

@@ -35,6 +35,10 @@ type Options struct {
 	Container bool
 	Engines   daemon.ContainerOptions // where the container engines are
 
+	// Patience is how long the service manager and the daemon may each take to
+	// answer what most checks need to know; zero means 5 s.
+	Patience time.Duration
+
 	Root string                                                                 // of the file system, for tests; "" means /
 	Now  func() time.Time                                                       // nil means time.Now
 	Exec func(ctx context.Context, name string, args ...string) (string, error) // runs a command; nil means a real one
@@ -43,9 +47,7 @@ type Options struct {
 // Limit is how long a check may take.
 const Limit = 10 * time.Second
 
-// factLimit is how long the service manager and the daemon may take to answer
-// what most checks need to know.
-const factLimit = 5 * time.Second
+const defaultPatience = 5 * time.Second
 
 // Examine runs all checks. It takes a second, or 15 s where something hangs.
 func Examine(ctx context.Context, opts Options) []Result {
@@ -76,6 +78,7 @@ func survey(ctx context.Context, opts Options) *scene {
 	if opts.Exec == nil {
 		opts.Exec = run
 	}
+	opts.Patience = cmp.Or(opts.Patience, defaultPatience)
 	s := &scene{opts: opts, now: opts.Now()}
 	s.look(ctx)
 	asleep := !s.running()
@@ -90,7 +93,7 @@ func survey(ctx context.Context, opts Options) *scene {
 
 // look finds out what can be known without connecting to a socket.
 func (s *scene) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, factLimit)
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Patience)
 	defer cancel()
 	s.status, s.statusErr = s.opts.Supervisor.Status(ctx)
 	s.lock, s.lockErr = daemon.ReadLockFile(s.opts.Settings.Home)
@@ -100,7 +103,7 @@ func (s *scene) look(ctx context.Context) {
 
 // ask talks to the daemon, for which it takes a time of its own.
 func (s *scene) ask(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, factLimit)
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Patience)
 	defer cancel()
 	client := daemon.NewClient(s.socket).WithVersion(s.opts.Version)
 	if s.health, s.healthErr = client.Health(ctx); s.healthErr != nil {
