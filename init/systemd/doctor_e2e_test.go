@@ -25,6 +25,7 @@ const (
 	thiefScript = "/home/moat/thief.pl"
 	thiefText   = `use IO::Socket::INET;
 my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:19080", Listen => 5, ReuseAddr => 1) or die $!;
+open(my $said, ">", "/home/moat/listens");
 sleep;
 `
 )
@@ -52,7 +53,7 @@ var faults = []fault{
 	{
 		"another program has the port of the proxy", "",
 		"moat daemon stop; systemd-run --user --quiet perl " + thiefScript +
-			"; timeout 10 sh -c 'until grep -q \" 0100007F:4A88 00000000:0000 0A \" /proc/net/tcp; do :; done'; moat daemon start",
+			"; timeout 10 sh -c 'until [ -e /home/moat/listens ]; do :; done'; moat daemon start",
 		"proxy-port", "fail", "127.0.0.1:19080 is taken by /usr/bin/perl (process ", "",
 	},
 	{"a socket is disabled", "", "systemctl --user disable moatd.socket", "enabled", "warn", "api", ""},
