@@ -81,7 +81,8 @@ func TestInspectCountsStartsAndGivesWayToADaemon(t *testing.T) {
 	if err = s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Inspect(path); err != nil || got.Boots != 3 {
+	got, err := Inspect(path)
+	if err != nil || got.Boots != 3 {
 		t.Errorf("Inspect = %+v, %v, want 3 starts", got, err)
 	}
 	again, _, err := Open(path, Options{LockWait: -1})
