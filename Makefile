@@ -6,7 +6,7 @@ GO       ?= go
 PREFIX   ?= $(HOME)/.local
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT   ?= $(shell git rev-parse HEAD 2>/dev/null)
-LDFLAGS  := -s -w -X main.version=$(VERSION)
+LDFLAGS  := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 10s
 
@@ -17,7 +17,7 @@ help: ## list the targets
 .PHONY: build
 build: ## build moat and moatd into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/moat ./cmd/moat
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS) -X main.commit=$(COMMIT)' -o bin/moatd ./cmd/moatd
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/moatd ./cmd/moatd
 
 .PHONY: demo
 demo: ## show the main job, from grant to crash, on this machine; needs Go alone
@@ -32,7 +32,7 @@ test: ## run the tests, with the race detector, in random order; needs Go alone
 .PHONY: e2e
 e2e: ## run the tests with a real systemd and a real Docker, which they set up; needs root on Debian
 	$(GO) test -count=1 -tags e2e -timeout 30m -v ./init/systemd
-	$(GO) test -count=1 -tags e2e -timeout 15m -v -run TestRunsAndTheirContainers ./pkg/daemon
+	$(GO) test -count=1 -tags e2e -timeout 15m -v -run 'TestRunsAndTheirContainers|TestDoctorFromAContainer' ./pkg/daemon
 
 .PHONY: cross
 cross: ## vet the program for macOS, and build its two commands

@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"init/systemd/internal/boxprobe":  {"golang.org/x/sys/unix"},
 
 	"pkg/cli": {
-		"config", "credential", "daemon", "internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor",
+		"config", "credential", "daemon", "internal/doctor", "internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor", "internal/version",
 		"github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
@@ -56,9 +56,14 @@ var mayImport = map[string][]string{
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal", "golang.org/x/sys/unix"},
 	"pkg/internal/supervisor": {"config", "internal/logging", initfiles, "github.com/kardianos/service", "golang.org/x/sys/unix"},
-	"pkg/internal/tasks":      {},
-	"pkg/internal/drain":      {},
-	"pkg/internal/demo":       {},
+	"pkg/internal/doctor": {
+		"config", "credential", "daemon", "internal/pki", "internal/providers", "internal/store", "internal/supervisor", "internal/version",
+		initfiles, "golang.org/x/sys/unix",
+	},
+	"pkg/internal/version": {},
+	"pkg/internal/tasks":   {},
+	"pkg/internal/drain":   {},
+	"pkg/internal/demo":    {},
 }
 
 const (

@@ -10,13 +10,11 @@ import (
 	"github.com/moatd/moatd/pkg/cli"
 )
 
-// version is set when a release is linked.
-var version string
+// version and commit are set when a release is linked.
+var version, commit string
 
 func main() {
-	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
-		version = info.Main.Version
-	}
+	identify()
 	home, err := os.UserHomeDir()
 	if err != nil {
 		home = "" // MOAT_HOME may say it all; if not, the command asks for it
@@ -30,5 +28,22 @@ func main() {
 		Stdout:   os.Stdout,
 		Stderr:   os.Stderr,
 		Version:  version,
+		Commit:   commit,
 	}))
+}
+
+// identify fills in what the linker did not say.
+func identify() {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return
+	}
+	if version == "" {
+		version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && commit == "" {
+			commit = s.Value
+		}
+	}
 }

@@ -24,7 +24,11 @@ func (a *app) lsCommand() *cobra.Command {
 }
 
 func (a *app) ls(ctx context.Context) error {
-	runs, err := a.client().ListRuns(ctx)
+	client := a.client()
+	if err := a.meet(ctx, client); err != nil {
+		return err
+	}
+	runs, err := client.ListRuns(ctx)
 	if err != nil {
 		return a.reached(err)
 	}

@@ -33,6 +33,7 @@ type Process struct {
 	Stdout   io.Writer
 	Stderr   io.Writer
 	Version  string // of the program
+	Commit   string // that it was built from, "" if it is not known
 	Root     string // of the file system, where the service manager is looked for; "" means /
 }
 
@@ -75,7 +76,10 @@ func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 type app struct {
 	process  Process
 	settings config.Settings
-	json     bool
+	// settingsErr is why the settings are only the defaults, for the commands that
+	// work all the same.
+	settingsErr error
+	json        bool
 }
 
 func (a *app) command() *cobra.Command {
@@ -97,7 +101,7 @@ func (a *app) command() *cobra.Command {
 		cmd.PreRunE = func(*cobra.Command, []string) error { return a.configure() }
 		root.AddCommand(cmd)
 	}
-	root.AddCommand(a.daemonCommand())
+	root.AddCommand(a.daemonCommand(), a.doctorCommand())
 	root.SetHelpCommand(helpCommand(root))
 	return root
 }
@@ -109,7 +113,8 @@ credentials while the program itself never sees them.
   moat run --grant github -- gh pr list   use it
   moat ls                                 the runs that there are
   moat status                             the daemon, and what is wrong with it
-  moat daemon install                     make the daemon a service of yours`
+  moat daemon install                     make the daemon a service of yours
+  moat doctor                             everything around it, and what mends it`
 
 // helpCommand is cobra's but for a command that does not exist, which is a wrong
 // use.
@@ -135,12 +140,15 @@ func (a *app) configure() error {
 	if err != nil {
 		return err
 	}
+	a.settings = config.Defaults(home, a.process.Getenv("XDG_RUNTIME_DIR"))
 	file, err := config.File(home)
 	if err != nil {
 		return err
 	}
-	base := config.Defaults(home, a.process.Getenv("XDG_RUNTIME_DIR"))
-	a.settings, err = config.Apply(base, config.Environment(a.process.Getenv), file)
+	settings, err := config.Apply(a.settings, config.Environment(a.process.Getenv), file)
+	if err == nil {
+		a.settings = settings
+	}
 	return err
 }
 
@@ -151,5 +159,5 @@ func (a *app) client() *daemon.Client {
 	if last, err := daemon.ReadLockFile(a.settings.Home); err == nil && last.IsAlive() {
 		a.settings.APISocket = last.SockPath
 	}
-	return daemon.NewClient(a.settings.APISocket)
+	return daemon.NewClient(a.settings.APISocket).WithVersion(a.process.Version)
 }

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -43,7 +44,7 @@ func moatMain() {
 		Stdin:    os.Stdin,
 		Stdout:   os.Stdout,
 		Stderr:   os.Stderr,
-		Version:  "v0.0.0-test",
+		Version:  cmp.Or(os.Getenv("TEST_VERSION"), "v0.0.0-test"),
 		Root:     os.Getenv("TEST_ROOT"),
 	}))
 }

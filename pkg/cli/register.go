@@ -14,6 +14,9 @@ import (
 // manager, it starts a daemon first.
 func (a *app) register(ctx context.Context, req daemon.RegisterRequest) (*daemon.Client, *daemon.RegisterResponse, error) {
 	client := a.client()
+	if err := a.meet(ctx, client); err != nil {
+		return nil, nil, err
+	}
 	reg, err := client.RegisterRun(ctx, req)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		if client, err = a.start(); err != nil { //nolint:contextcheck // EnsureRunning is of the fixed API, which has none, and has a limit of its own
@@ -37,5 +40,5 @@ func (a *app) start() (*daemon.Client, error) {
 	if err != nil {
 		return nil, hinted{err, startHint}
 	}
-	return client, nil
+	return client.WithVersion(a.process.Version), nil
 }

@@ -125,7 +125,11 @@ func TestRunEndsWhileItRegisters(t *testing.T) {
 	registered, unregistered := make(chan struct{}), make(chan string, 1)
 	signalled := make(chan error)
 	srv := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodDelete {
+		switch r.Method {
+		case http.MethodGet:
+			_, _ = io.WriteString(w, `{}`) // how it is, before there is a run
+			return
+		case http.MethodDelete:
 			unregistered <- r.URL.Path
 			w.WriteHeader(http.StatusNoContent)
 			return

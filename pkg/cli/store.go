@@ -63,7 +63,11 @@ func (a *app) tellDaemon(ctx context.Context) (bool, error) {
 	if err != nil || !last.IsAlive() {
 		return false, err
 	}
-	err = daemon.NewClient(last.SockPath).Reload(ctx)
+	client := a.client()
+	if err = a.meet(ctx, client); err != nil {
+		return false, err
+	}
+	err = client.Reload(ctx)
 	if err != nil && !errors.Is(err, daemon.ErrUnsupported) {
 		return false, hinted{
 			fmt.Errorf("the change is stored, but the daemon has not taken it: %w", err),

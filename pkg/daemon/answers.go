@@ -18,7 +18,8 @@ func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 		StartedAt:    s.started.Format(time.RFC3339),
 		Commit:       BuildCommit,
 		Version:      s.opts.Version,
-		API:          1,
+		API:          APIVersion,
+		APIMin:       APIMin,
 		Capabilities: capabilities,
 		Degraded:     len(s.opts.Registry.Degraded()),
 	}

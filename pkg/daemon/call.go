@@ -43,6 +43,7 @@ func call[Resp any](ctx context.Context, c *Client, method, path string, req any
 	if err != nil {
 		return resp, errors.New("the request makes no URL")
 	}
+	c.introduce(r)
 	res, err := c.http.Do(r)
 	if err != nil {
 		if u, ok := errors.AsType[*url.Error](err); ok {

@@ -14,8 +14,9 @@ import (
 // A Client talks to the daemon over its Unix socket. It is safe for concurrent
 // use. Connecting starts a daemon whose socket a service manager holds.
 type Client struct {
-	http *http.Client
-	sock string
+	http    *http.Client
+	sock    string
+	version string // of the program, "" if it does not say
 }
 
 // NewClient returns a client for the socket at sockPath; it does not connect.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -35,6 +36,14 @@ func newSocketEngine(path string, sure bool) *socketEngine {
 		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
 		IdleConnTimeout: time.Minute,
 	}}}
+}
+
+// name returns the command of the engine, as its socket is called.
+func (e *socketEngine) name() string {
+	if strings.Contains(e.path, "podman") {
+		return "podman"
+	}
+	return "docker"
 }
 
 func (e *socketEngine) present() bool {

@@ -22,6 +22,7 @@ var kinds = []struct {
 }{
 	{ErrBadRequest, http.StatusBadRequest, "bad_request"},
 	{ErrForbidden, http.StatusForbidden, "forbidden"},
+	{ErrAPI, http.StatusUpgradeRequired, "api_unsupported"},
 	{ErrRunNotFound, http.StatusNotFound, "run_not_found"},
 	{ErrRunExists, http.StatusConflict, "run_exists"},
 	{ErrGrant, http.StatusUnprocessableEntity, "grant_unavailable"},

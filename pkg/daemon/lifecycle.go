@@ -36,7 +36,7 @@ func (s *Server) register(r *http.Request, req RegisterRequest) (RegisterRespons
 	}
 	s.opts.Registry.catchUp(context.WithoutCancel(r.Context()), rc)
 	s.opts.Log.WithFields(logrus.Fields{
-		"run_id": rc.RunID, "grants": strings.Join(rc.Grants, ","), logging.FieldMessageID: logging.MessageIDRunRegistered,
+		"run_id": rc.RunID, "grants": strings.Join(rc.Grants, ","), "client": printable(r.Header.Get(headerVersion)), logging.FieldMessageID: logging.MessageIDRunRegistered,
 	}).Info("run registered")
 	s.hooks.call(&s.hooks.register)
 	return RegisterResponse{AuthToken: rc.AuthToken, ProxyPort: int(s.proxyPort.Load())}, nil

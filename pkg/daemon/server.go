@@ -59,7 +59,7 @@ func New(opts Options) *Server {
 	s := &Server{opts: opts, started: time.Now()}
 	s.hooks.persister.Store(opts.Persister)
 	s.http = &http.Server{
-		Handler:           s.onlyOwner(s.routes()),
+		Handler:           s.onlyOwner(s.speaking(APIMin, s.routes())),
 		ReadHeaderTimeout: apiHeaderTimeout,
 		IdleTimeout:       apiIdleTimeout,
 		ConnContext:       withPeer,

@@ -62,6 +62,9 @@ type HealthResponse struct {
 	// API is the highest version of the API that the daemon speaks; 0 stands
 	// for a daemon from before the field, which speaks version 1.
 	API int `json:"api,omitempty"`
+	// APIMin is the lowest version of the API that the daemon speaks; 0 stands
+	// for 1.
+	APIMin int `json:"api_min,omitempty"`
 	// Capabilities name what the daemon can do beyond the first version.
 	Capabilities []string `json:"capabilities,omitempty"`
 	Degraded     int      `json:"degraded,omitempty"` // runs without one of their credentials

@@ -132,6 +132,10 @@ func TestWire(t *testing.T) {
 	}{
 		{"health", func(ctx context.Context, c *Client) error { _, err := c.Health(ctx); return err }},
 		{"list", func(ctx context.Context, c *Client) error { _, err := c.ListRuns(ctx); return err }},
+		{"list-with-version", func(ctx context.Context, c *Client) error {
+			_, err := c.WithVersion("v1.2.3").ListRuns(ctx)
+			return err
+		}},
 		{"register", register(RegisterRequest{RunID: "run_2", Grants: []string{"github"}})},
 		{"register-everything", register(everything)},
 		{"register-not-supported", register(unknown)},
