@@ -186,7 +186,7 @@ func bridge(text string) (netip.Addr, error) {
 		addrs, err = dev.Addrs()
 	}
 	for _, a := range addrs {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().Is4() {
+		if prefix, bad := netip.ParsePrefix(a.String()); bad == nil && prefix.Addr().Is4() {
 			return prefix.Addr(), nil
 		}
 	}

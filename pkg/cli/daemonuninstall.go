@@ -62,7 +62,7 @@ func (s *service) uninstall(cmd *cobra.Command, f uninstallFlags) error {
 	}
 	count := s.runCount(ctx)
 	if f.purge {
-		if err := s.mayPurge(cmd, f, count); err != nil {
+		if err = s.mayPurge(cmd, f, count); err != nil {
 			return err
 		}
 	}
@@ -190,11 +190,11 @@ func (s *service) purge(ctx context.Context, out *uninstalled) error {
 	if last, err := s.alive(ctx); err != nil || last != nil {
 		return errors.Join(errors.New("the daemon still runs, so its state stays"), err)
 	}
-	_, err := os.Stat(s.settings.Home)
+	_, missing := os.Lstat(s.settings.Home)
 	if err := os.RemoveAll(s.settings.Home); err != nil {
 		return fmt.Errorf("remove the state: %w", err)
 	}
-	if err == nil {
+	if missing == nil {
 		out.Removed = append(out.Removed, s.settings.Home)
 	}
 	if !s.system {

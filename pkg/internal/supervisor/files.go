@@ -25,7 +25,7 @@ func (f file) write() (changed bool, err error) {
 		return false, nil
 	}
 	dir := filepath.Dir(f.path)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // systemd's directories are for all to read
+	if err = os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // systemd's directories are for all to read
 		return false, fmt.Errorf("make the directory of a unit: %w", err)
 	}
 	tmp, err := os.CreateTemp(dir, ".moatd-*.tmp")

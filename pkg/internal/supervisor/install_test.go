@@ -142,12 +142,14 @@ func TestInstall_closesNoSocketThatStaysTheSame(t *testing.T) {
 	}{
 		{"again, the same", supervisor.InstallOptions{}, map[string]int{"moatd.socket": 1, "moatd-proxy.socket": 1}},
 		{
-			"a further address opens the proxy's alone", supervisor.InstallOptions{Listen: []netip.AddrPort{netip.MustParseAddrPort("172.17.0.1:19080")}},
+			"a further address opens the proxy's alone",
+			supervisor.InstallOptions{Listen: []netip.AddrPort{netip.MustParseAddrPort("172.17.0.1:19080")}},
 			map[string]int{"moatd.socket": 1, "moatd-proxy.socket": 2},
 		},
 		{"no flag keeps the address", supervisor.InstallOptions{}, map[string]int{"moatd.socket": 1, "moatd-proxy.socket": 2}},
 		{
-			"none removes it", supervisor.InstallOptions{Listen: []netip.AddrPort{}},
+			"none removes it",
+			supervisor.InstallOptions{Listen: []netip.AddrPort{}},
 			map[string]int{"moatd.socket": 1, "moatd-proxy.socket": 3},
 		},
 	} {

@@ -25,7 +25,7 @@ func (s *systemd) Uninstall(ctx context.Context) ([]string, error) {
 	}
 	var removed []string
 	if units[serviceUnit].loaded() || units["moatd.socket"].loaded() {
-		if err := s.stopLoaded(ctx, units); err != nil {
+		if err = s.stopLoaded(ctx, units); err != nil {
 			return nil, err
 		}
 		_, _ = s.ctl(ctx, append([]string{"disable", "--quiet"}, socketUnits()...)...) // fails for a unit without a file, whose links go below
@@ -66,7 +66,7 @@ func (s *systemd) removeFiles(where dirs) ([]string, error) {
 	}
 	var removed []string
 	for _, path := range append(ours, halves...) {
-		if target, err := os.Readlink(path); err == nil && target == os.DevNull {
+		if target, no := os.Readlink(path); no == nil && target == os.DevNull {
 			continue // masked by the user
 		}
 		there, failed := remove(path)

@@ -61,8 +61,10 @@ func (s *systemd) serve(ctx context.Context, units map[string]properties, verb s
 // too.
 func (s *systemd) reopen(ctx context.Context, sockets []string) {
 	for _, args := range [][]string{
-		append([]string{"stop"}, sockets...), {"stop", serviceUnit},
-		append([]string{"start"}, sockets...), {"start", serviceUnit},
+		append([]string{"stop"}, sockets...),
+		{"stop", serviceUnit},
+		append([]string{"start"}, sockets...),
+		{"start", serviceUnit},
 	} {
 		_, _ = s.ctl(ctx, args...) // as the comment says
 	}
