@@ -18,9 +18,10 @@ type upload struct {
 }
 
 // watch gives r, which w answers, a body that can be abandoned, and returns it;
-// nil without a body.
+// nil if there is none, or no need to: a client of HTTP/1.1 sends on, and whoever
+// cuts it off may cut the answer off too.
 func watch(w http.ResponseWriter, r *http.Request) *upload {
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || r.ProtoMajor < 2 {
 		return nil
 	}
 	up := &upload{ReadCloser: r.Body, stop: func() {

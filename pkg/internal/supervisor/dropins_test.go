@@ -79,9 +79,10 @@ func TestInstall_sandbox(t *testing.T) {
 
 func TestInstall_sandboxHasAHoleWhereTheStateIs(t *testing.T) {
 	for home, want := range map[string]string{
-		"/srv/moat":       "ReadWritePaths=-/srv/moat -%t/moat",
-		"/srv/100% moat":  `ReadWritePaths="-/srv/100%% moat" -%t/moat`,
-		"/srv/my \"moat ": "",
+		"/srv/moat":      `ReadWritePaths="/srv/moat"`,
+		"/srv/100% moat": `ReadWritePaths="/srv/100%% moat"`,
+		"/srv/my\nmoat":  "",
+		"/tmp/moat":      "",
 	} {
 		w := newWorld(t)
 		w.opts.MoatHome = home
@@ -100,7 +101,7 @@ func TestInstall_sandboxHasAHoleWhereTheStateIs(t *testing.T) {
 			t.Errorf("with the state in %q no line %q in:\n%s", home, want, text)
 		}
 		trial := slices.DeleteFunc(w.calls(), func(line string) bool { return !strings.HasPrefix(line, "systemd-run") })
-		if len(trial) != 1 || !strings.Contains(trial[0], "--property=PrivateUsers=yes") || strings.Contains(trial[0], "%t") {
+		if len(trial) != 1 || !strings.Contains(trial[0], "--property=PrivateUsers=yes") || strings.Contains(trial[0], "%h") {
 			t.Errorf("trials %q, want one with the directives, and no specifier, which systemd-run leaves", trial)
 		}
 	}

@@ -41,18 +41,10 @@ func (in *installation) writeSandbox(ctx context.Context) error {
 // sandboxText returns the drop-in, whose hole is where the state is.
 func (in *installation) sandboxText() (string, error) {
 	home, usual := in.systemd.opts.MoatHome, filepath.Join(in.systemd.opts.UserHome, ".moat")
-	text := initfiles.Sandbox()
 	if home == "" || home == usual {
-		return text, nil
+		return initfiles.Sandbox(), nil
 	}
-	if strings.ContainsAny(home, "\"'\\\n\r") {
-		return "", fmt.Errorf("the state directory %q has characters that a unit cannot hold", home)
-	}
-	hole := "-" + strings.ReplaceAll(home, "%", "%%")
-	if strings.ContainsAny(hole, " \t") {
-		hole = `"` + hole + `"`
-	}
-	return strings.ReplaceAll(text, "-%h/.moat", hole), nil
+	return initfiles.SandboxFor(home)
 }
 
 // trial is what the trial does: it must not be able to write into the home
@@ -68,6 +60,9 @@ func (in *installation) tryOut(ctx context.Context, text string) error {
 	args := []string{"--user", "--wait", "--pipe", "--quiet", "--collect", "--description=Trial of the sandbox of moatd"}
 	expand := strings.NewReplacer("%%", "%", "%h", o.UserHome, "%t", in.runtime) // systemd-run expands none
 	for line := range strings.SplitSeq(section(text, "Service"), "\n") {
+		if strings.HasPrefix(line, "ExecStartPre=") { // it makes the state directory, which is there by now
+			continue
+		}
 		args = append(args, "--property="+expand.Replace(line))
 	}
 	args = append(args, "/bin/sh", "-c", trial, "sh",
