@@ -27,8 +27,8 @@ var mayImport = map[string][]string{
 		"github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
-		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/grants",
-		"internal/hosts", "internal/logging", "internal/pki", "internal/store", "internal/supervisor", "internal/tasks", logrus,
+		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/fds",
+		"internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/store", "internal/supervisor", "internal/tasks", logrus,
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "proxy"},
 	"pkg/daemon": {
@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/hosts":      {"golang.org/x/net/idna"},
 	"pkg/internal/store":      {"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
+	"pkg/internal/fds":        {"golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal", "golang.org/x/sys/unix"},
 	"pkg/internal/supervisor": {"config", "internal/logging", initfiles, "github.com/kardianos/service", "golang.org/x/sys/unix"},
 	"pkg/internal/doctor": {

@@ -51,7 +51,9 @@ func (rt *Router) drain(ctx context.Context) {
 	rt.conns.Arrive(arriving, rt.closeIdle)
 	_ = rt.server.Shutdown(limited) // an error means that the limit is reached;
 	if !rt.conns.Wait(limited) {    // what is left then is cut
-		rt.opts.Log.WithField("cut", rt.conns.Cut()).Warn("routing: drain limit reached: connections cut")
+		n := rt.conns.Cut()
+		rt.cut.Store(int64(n))
+		rt.opts.Log.WithField("cut", n).Warn("routing: drain limit reached: connections cut")
 	}
 	graced, cancel := context.WithTimeout(ctx, cutGrace)
 	defer cancel()

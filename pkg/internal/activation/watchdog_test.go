@@ -56,16 +56,25 @@ func TestWatchdog(t *testing.T) {
 			},
 		},
 		{
-			"a check that hangs is given up after the interval",
-			[]func(context.Context) error{hang},
+			"a check that hangs is given up after half of the interval, so that the cause is told before the end",
+			[]func(context.Context) error{hang, hang},
 			10 * time.Second,
-			[]note{{9 * time.Second, "STATUS=unhealthy: context deadline exceeded"}, {9 * time.Second, ping}, {9 * time.Second, "STATUS=serving"}},
+			[]note{
+				{4500 * time.Millisecond, "STATUS=unhealthy: context deadline exceeded"},
+				{9 * time.Second, "STATUS=unhealthy: context deadline exceeded"},
+				{9 * time.Second, ping},
+				{9 * time.Second, "STATUS=serving"},
+			},
 		},
 		{
 			"a check that succeeds too late has failed",
 			[]func(context.Context) error{late},
-			9500 * time.Millisecond,
-			[]note{{9 * time.Second, "STATUS=unhealthy: took longer than 9s"}, {9 * time.Second, ping}, {9 * time.Second, "STATUS=serving"}},
+			5 * time.Second,
+			[]note{
+				{4500 * time.Millisecond, "STATUS=unhealthy: took longer than 4.5s"},
+				{4500 * time.Millisecond, ping},
+				{4500 * time.Millisecond, "STATUS=serving"},
+			},
 		},
 		{"the end during a check is no failure", []func(context.Context) error{ok, hang}, 4 * time.Second, []note{{0, ping}}},
 	}
@@ -96,6 +105,26 @@ func TestWatchdog(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Under load a timer is late too, though never by much more than its time.
+func TestOverslept(t *testing.T) {
+	const every = 10 * time.Second
+	for _, tt := range []struct {
+		name        string
+		pause, took time.Duration
+		want        bool
+	}{
+		{"in time", every, every, false},
+		{"late, on a busy machine", every, every + 3*time.Second, false},
+		{"a check took all the time, so there was no pause", 0, 0, false},
+		{"stopped for longer than the pings may be apart", every, time.Minute, true},
+		{"stopped without a pause", 0, 11 * time.Second, true},
+	} {
+		if got := overslept(tt.pause, tt.took, every); got != tt.want {
+			t.Errorf("%s: overslept(%v, %v, %v) = %t, want %t", tt.name, tt.pause, tt.took, every, got, tt.want)
+		}
 	}
 }
 
