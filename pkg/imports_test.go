@@ -65,6 +65,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/tasks":   {},
 	"pkg/internal/drain":   {},
 	"pkg/internal/demo":    {},
+	"pkg/internal/stuck":   {"config", "moatd", "internal/activation", "internal/store"},
 }
 
 const (

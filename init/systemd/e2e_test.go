@@ -29,6 +29,7 @@ func TestRealSystemd(t *testing.T) {
 	t.Run("kill -9 refuses nothing and forgets no run", m.testKill)
 	t.Run("restart and upgrade refuse nothing and forget no run", m.testRestart)
 	t.Run("a daemon that hangs is replaced", m.testWatchdog)
+	t.Run("a daemon of which a part hangs is replaced", m.testStuck)
 	t.Run("a crash loop is slow, closes no socket and loses no client", m.testCrashLoop)
 	t.Run("a daemon that must not be restarted does not spin", m.testPermanentFailure)
 	t.Run("a run goes on after a reboot", m.testReboot)
