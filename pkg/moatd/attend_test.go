@@ -2,47 +2,57 @@ package moatd
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/tasks"
 )
 
-// within starts the parts of a daemon, changed before, and returns them once it is
-// ready. They end with the test.
-func within(tb testing.TB, change func(*parts)) (*parts, *strings.Builder) {
+// opened returns the parts of a daemon of which none runs.
+func opened(tb testing.TB, log io.Writer) *parts {
 	tb.Helper()
-	home, err := os.MkdirTemp("", "moat") //nolint:usetesting // t.TempDir is too long for a socket
+	home, err := os.MkdirTemp("", "moat") //nolint:usetesting // tb.TempDir is too long for a socket
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { os.RemoveAll(home) })
 	s := config.Defaults(home, "")
 	s.ProxyAddr, s.RoutingAddr, s.LogFormat = "127.0.0.1:0", "127.0.0.1:0", "text"
-	ready := make(chan Addresses, 1)
-	log := new(strings.Builder) // written by one goroutine at a time; read at the end
-	ctx, cancel := context.WithCancel(context.Background())
-	d, err := open(ctx, Options{Settings: s, Stderr: log, Ready: func(a Addresses) { ready <- a }})
+	d, err := open(tb.Context(), Options{Settings: s, Stderr: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	change(d)
-	ended := make(chan error, 1)
-	go func() { ended <- tasks.Run(ctx, d.tasks()...) }()
-	tb.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			tb.Error(err)
-		}
-		d.close()
-	})
-	<-ready
-	return d, log
+	tb.Cleanup(func() { d.close() })
+	return d
+}
+
+// lines are a log that can be read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf strings.Builder // guarded by mu
+}
+
+// Write implements [io.Writer].
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 func TestSlept(t *testing.T) {
@@ -145,12 +155,82 @@ func TestBoundIsWhatHasAnAddress(t *testing.T) {
 }
 
 func BenchmarkCheckup(b *testing.B) {
-	d, _ := within(b, func(*parts) {})
+	d := opened(b, io.Discard)
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	d.opts.Ready = func(Addresses) { close(ready) }
+	ctx, cancel := context.WithCancel(b.Context())
+	go func() { ended <- tasks.Run(ctx, d.tasks()...) }()
+	<-ready
 	c := d.checkup()
 	for b.Loop() {
-		if err := c.run(b.Context()); err != nil {
+		if err := c.run(ctx); err != nil {
 			b.Fatal(err)
 		}
 	}
+	cancel()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
 }
 
+func TestASleepIsNoticedOnce(t *testing.T) {
+	var log lines
+	d := opened(t, &log)
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var asleep atomic.Int64
+		d.clock = func() (time.Time, time.Duration) { return time.Now().Add(time.Duration(asleep.Load())), time.Since(start) }
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.attend(ctx) }()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if log := log.String(); strings.Contains(log, "slept") {
+			t.Errorf("after an hour awake the log says:\n%s", log)
+		}
+		asleep.Store(int64(8 * time.Hour))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("attend = %v, want nil", err)
+		}
+	})
+	if log := log.String(); strings.Count(log, "the machine slept") != 1 || !strings.Contains(log, "slept=8h0m0s") {
+		t.Errorf("after a night the log does not say once that the machine slept 8h:\n%s", log)
+	}
+}
+
+func TestAnUpgradeIsToldInTheStatus(t *testing.T) {
+	var log lines
+	d := opened(t, &log)
+	d.exe.path = filepath.Join(t.TempDir(), "moatd") // of which none is there yet
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.attend(ctx) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if status := d.status(); len(d.news) != 0 || strings.Contains(status, "installed") {
+			t.Errorf("before: status %q, told anew %d times; want nothing of it", status, len(d.news))
+		}
+		if err := os.WriteFile(d.exe.path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if status := d.status(); len(d.news) != 1 || !strings.HasSuffix(status, "; another moatd is installed: moat daemon restart") {
+			t.Errorf("after an upgrade: status %q, told anew %d times; want it told", status, len(d.news))
+		}
+		cancel()
+		<-ended
+	})
+	if n := strings.Count(log.String(), "another moatd is installed"); n != 1 {
+		t.Errorf("the log says so %d times, want once:\n%s", n, log.String())
+	}
+	var h daemon.HealthResponse
+	d.vitals(&h)
+	if h.Exe != d.exe.path || !h.ExeChanged || h.FDLimit < 64 || h.FDOpen < 5 || h.FDOpen > h.FDLimit {
+		t.Errorf("vitals: %+v, want the executable, that it has changed, and its descriptors", h)
+	}
+}

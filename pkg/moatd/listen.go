@@ -30,7 +30,10 @@ func (d *parts) listenAPI(ctx context.Context) (err error) {
 	switch handed := d.opts.Handed.Listeners(activation.API); len(handed) {
 	case 0:
 		d.api, err = activation.ListenUnix(ctx, d.opts.Settings.APISocket)
-		return err
+		if err == nil || errors.Is(err, activation.ErrInUse) {
+			return err
+		}
+		return mendable(err)
 	case 1:
 		d.api = handed[0]
 		return nil
