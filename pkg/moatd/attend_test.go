@@ -179,7 +179,9 @@ func TestASleepIsNoticedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var asleep atomic.Int64
-		d.clock = func() (time.Time, time.Duration) { return time.Now().Add(time.Duration(asleep.Load())), time.Since(start) }
+		d.clock = func() (time.Time, time.Duration) {
+			return time.Now().Add(time.Duration(asleep.Load())), time.Since(start)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- d.attend(ctx) }()
