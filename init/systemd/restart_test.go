@@ -33,8 +33,8 @@ func (m machine) testRestart(t *testing.T) {
 	r, start := m.register(t, "run_restart"), time.Now()
 	l := m.load(t, r)
 	for i := range rounds {
-		if i == rounds/2 { // an upgrade: another file under the same name
-			m.asRoot(t, "sh", "-ec", "cp /usr/bin/moatd /usr/bin/moatd.new; mv /usr/bin/moatd.new /usr/bin/moatd")
+		if i == rounds/2 {
+			m.upgrade(t)
 		}
 		l.say("restart")
 		m.systemctl(t, "restart", "moatd")
