@@ -69,17 +69,25 @@ func (c *checkup) run(ctx context.Context) error {
 	}
 	var errs []error
 	for _, q := range list {
-		select {
-		case err := <-c.open[q.what]:
-			delete(c.open, q.what)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", q.what, err))
-			}
-		case <-ctx.Done():
-			errs = append(errs, fmt.Errorf("%s: %w", q.what, context.Cause(ctx)))
+		if err := c.answer(ctx, q); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", q.what, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// answer waits for that to a question. What a question that ran out of time says
+// of its connection is of no interest.
+func (c *checkup) answer(ctx context.Context, q question) error {
+	select {
+	case err := <-c.open[q.what]:
+		delete(c.open, q.what)
+		if err == nil || ctx.Err() == nil {
+			return err
+		}
+	case <-ctx.Done():
+	}
+	return context.Cause(ctx)
 }
 
 // watchdog tells the service manager as long as all is well. What is not goes
@@ -101,7 +109,7 @@ func (d *parts) watchdog(ctx context.Context) error {
 }
 
 // askFor makes a request without a token and expects a status.
-func askFor(ctx context.Context, at net.Addr, method string, want int) (err error) {
+func askFor(ctx context.Context, at net.Addr, method string, want int) error {
 	addr := at.String()
 	if strings.HasPrefix(at.Network(), "tcp") {
 		addr = loopback(addr)
@@ -111,7 +119,7 @@ func askFor(ctx context.Context, at net.Addr, method string, want int) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // ends what waits below
 	if _, err = fmt.Fprintf(conn, "%s / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", method); err != nil {
 		return err

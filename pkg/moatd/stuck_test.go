@@ -127,16 +127,14 @@ func TestTheWatchdogNoticesEachPartThatHangs(t *testing.T) {
 
 // The end of a daemon whose database hangs does not hang with it.
 func TestADatabaseThatHangsDoesNotKeepTheDaemon(t *testing.T) {
-	h, m := startHung(t, "database")
-	close(h.now)
-	go h.Client.RegisterRun(t.Context(), daemon.RegisterRequest{RunID: "r"})
-	m.await("STATUS=unhealthy: ", "the database does not answer")
+	h, _ := startHung(t, "database")
+	close(h.now) // the last commit is of the end itself
 	start := time.Now()
 	h.stop()
 	err := <-h.ended
 	h.ended <- err
-	if took := time.Since(start); err == nil || !strings.Contains(err.Error(), "did not close") || took > 25*time.Second {
-		t.Errorf("Serve = %v after %v, want an error about the database, within the drain of the API and some seconds", err, took)
+	if took := time.Since(start); err == nil || !strings.Contains(err.Error(), "did not close") || took > 20*time.Second {
+		t.Errorf("Serve = %v after %v, want an error about the database, after some seconds", err, took)
 	}
 	close(h.over)
 }

@@ -25,8 +25,8 @@ func (n *Notifier) WatchdogInterval() time.Duration {
 // next success; unless that comes in time, the service manager kills the
 // process (with SIGABRT, so that the log has every goroutine) and starts it
 // anew. The context of a check ends when ctx does, or after half of the
-// interval, which is in time for the cause to be told; check has to return then,
-// since Watchdog waits for it. What else is to be done about a failure, check
+// interval, with the cause that it was late, so that there is time to tell what
+// is wrong; check has to return then, since Watchdog waits for it. What else is to be done about a failure, check
 // does itself.
 //
 // A process that was stopped, as by a debugger or a machine that paused, may be
@@ -67,14 +67,15 @@ func overslept(pause, took, every time.Duration) bool { return took-pause > ever
 // is the result of the beat before it.
 func (n *Notifier) beat(ctx context.Context, check func(context.Context) error, before bool) bool {
 	limit := n.interval / 2
-	limited, cancel := context.WithTimeout(ctx, limit)
+	late := fmt.Errorf("not within %v", limit)
+	limited, cancel := context.WithTimeoutCause(ctx, limit, late)
 	defer cancel()
 	err := check(limited)
 	switch {
 	case ctx.Err() != nil: // the end is no failure
 		return before
 	case err == nil && limited.Err() != nil:
-		err = fmt.Errorf("took longer than %v", limit)
+		err = late
 	}
 	if err != nil {
 		n.try("STATUS=" + oneLine("unhealthy: "+err.Error()))

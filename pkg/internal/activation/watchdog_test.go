@@ -71,7 +71,7 @@ func TestWatchdog(t *testing.T) {
 			[]func(context.Context) error{late},
 			5 * time.Second,
 			[]note{
-				{4500 * time.Millisecond, "STATUS=unhealthy: took longer than 4.5s"},
+				{4500 * time.Millisecond, "STATUS=unhealthy: not within 4.5s"},
 				{4500 * time.Millisecond, ping},
 				{4500 * time.Millisecond, "STATUS=serving"},
 			},
