@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 		"config", "credential", "proxy", "routing", "internal/activation", "internal/drain", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
 	"pkg/proxy":      {"credential", "internal/drain", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
-	"pkg/routing":    {"internal/drain", "internal/hosts", "internal/store", logrus},
+	"pkg/routing":    {"internal/drain", "internal/fds", "internal/hosts", "internal/store", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
 	"pkg/config":     {yaml},
 
