@@ -26,8 +26,8 @@ type counts struct {
 	MaxMS                           int64 `json:"max_ms"`
 }
 
-// load starts 100 requests a second of r through the proxy, each on a connection
-// of its own, and 20 to the API.
+// load starts 20 requests a second to the API and, unless r is the zero run, 100 of
+// r through the proxy, each on a connection of its own.
 func (m machine) load(t *testing.T, r run) *load {
 	t.Helper()
 	l := &load{t: t, cmd: exec.CommandContext(t.Context(), "./box", "exec", "--user",

@@ -53,8 +53,8 @@ func (m machine) testRestart(t *testing.T) {
 // flight at a kill -9, which takes along what was accepted already.
 func (machine) held(t *testing.T, got map[string]counts, took time.Duration) {
 	t.Helper()
-	for socket, perSecond := range map[string]int{"api": 20, "proxy": 100} {
-		c := got[socket]
+	for socket, c := range got {
+		perSecond := map[string]int{"api": 20, "proxy": 100}[socket]
 		t.Logf("%s, in %v: %d ok, %d refused, %d reset in flight, %d other, %d late; answered after %d ms (p50), %d ms (p99), %d ms at most",
 			socket, took.Round(time.Second), c.OK, c.Refused, c.Reset, c.Other, c.Late, c.P50MS, c.P99MS, c.MaxMS)
 		if c.Refused != 0 || c.Other != 0 || c.Late != 0 {

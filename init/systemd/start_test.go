@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	initfiles "github.com/moatd/moatd/init"
 )
@@ -138,4 +139,13 @@ func (m machine) testIdleExit(t *testing.T) {
 		t.Errorf("result of the service: %s, want success", got)
 	}
 	m.pid(t)
+	m.dropIn(t, "Environment=MOAT_IDLE_EXIT=100ms\n")
+	m.systemctl(t, "restart", "moatd")
+	start := time.Now()
+	l, daemons := m.load(t, run{}), map[string]bool{}
+	eventually(t, "ten daemons, one after the other, that leave between two calls", func() bool {
+		daemons[m.mainPID(t)] = true
+		return len(daemons) > 10
+	})
+	m.held(t, l.end(), time.Since(start))
 }
