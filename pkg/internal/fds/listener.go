@@ -67,7 +67,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	l.short(fmt.Errorf("descriptor %d of %d", number(conn), l.opts.Limit))
 	defer l.over()
-	for pause := firstPause; !room(l.below - l.below/8); pause = min(2*pause, lastPause) {
+	for pause := firstPause; !room(conn, l.below-l.below/8); pause = min(2*pause, lastPause) {
 		if !l.wait(pause) {
 			break // it was accepted, and the daemon that ends serves it
 		}
@@ -128,27 +128,35 @@ func passes(err error) bool {
 
 // number returns that of a connection's descriptor, 0 if it has none.
 func number(conn net.Conn) int {
-	c, ok := conn.(syscall.Conn)
-	if !ok {
-		return 0
-	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return 0
-	}
 	n := 0
-	if err := raw.Control(func(fd uintptr) { n = int(fd) }); err != nil {
-		return 0
-	}
+	look(conn, func(fd int) { n = fd })
 	return n
 }
 
-// room reports whether a descriptor with a lower number is free.
-func room(below int) bool {
-	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
+// room reports whether a descriptor with a lower number is free; with a copy of
+// that of conn, since a sandbox may allow no file to be opened. Where that cannot
+// be told there is.
+func room(conn net.Conn, below int) bool {
+	free := true
+	look(conn, func(fd int) {
+		n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		free = n < below && !passes(err)
+		if err == nil {
+			_ = unix.Close(n) // it was only for its number
+		}
+	})
+	return free
+}
+
+// look shows the descriptor of a connection, if it has one.
+func look(conn net.Conn, show func(fd int)) {
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		return
 	}
-	_ = unix.Close(fd) // it was only for its number
-	return fd < below
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { show(int(fd)) }) // an error means that it is closed
 }
