@@ -62,10 +62,14 @@ func (m machine) testReload(t *testing.T) {
 func (m machine) testLongDrain(t *testing.T) {
 	defer m.dropIn(t, "TimeoutStopSec=1\nEnvironment=MOAT_DRAIN_LIMIT=20s\n")()
 	m.systemctl(t, "restart", "moatd")
-	m.testStopDrains(t)
+	m.drains(t)
 }
 
-func (m machine) testStopDrains(t *testing.T) {
+func (m machine) testStopDrains(t *testing.T) { m.drains(t) }
+
+// drains stops the daemon with a request in flight.
+func (m machine) drains(t *testing.T) {
+	t.Helper()
 	before := len(m.seen(t, "/slow"))
 	r := m.register(t, "run_drain")
 	answer := make(chan result, 1)

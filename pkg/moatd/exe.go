@@ -27,7 +27,11 @@ func ownExecutable(arg0 string) executable {
 	if err != nil {
 		return executable{path: path}
 	}
-	if named, err := os.Stat(arg0); err == nil && filepath.IsAbs(arg0) && os.SameFile(named, info) {
+	if !filepath.IsAbs(arg0) {
+		return executable{path, info}
+	}
+	named, err := os.Stat(arg0) //nolint:gosec // only to see whether it is the same file
+	if err == nil && os.SameFile(named, info) {
 		path = arg0
 	}
 	return executable{path, info}

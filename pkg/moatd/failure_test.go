@@ -22,13 +22,13 @@ type start struct {
 }
 
 // write makes a file in the home.
-func (s *start) write(name, text string, mode os.FileMode) {
+func (s *start) write(name, text string) {
 	s.t.Helper()
 	path := filepath.Join(s.home, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -52,20 +52,20 @@ func TestStartsThatTheUserHasToMend(t *testing.T) {
 		{"a variable that is no duration", func(s *start) { s.env["MOAT_DRAIN_LIMIT"] = "x" }, moatd.ExitConfig, "MOAT_DRAIN_LIMIT"},
 		{"a home that is no absolute path", func(s *start) { s.home = "moat" }, moatd.ExitConfig, "no absolute path"},
 		{"no home at all", func(s *start) { s.home = "" }, moatd.ExitConfig, "set HOME or MOAT_HOME"},
-		{"a setting that there is not", func(s *start) { s.write("config.yaml", "colour: red\n", 0o600) }, moatd.ExitConfig, `line 1: no setting is called "colour"`},
-		{"settings that are no YAML", func(s *start) { s.write("config.yaml", "\t{", 0o600) }, moatd.ExitConfig, "yaml"},
-		{"settings that are a directory", func(s *start) { s.write("config.yaml/x", "", 0o600) }, moatd.ExitConfig, "config.yaml"},
+		{"a setting that there is not", func(s *start) { s.write("config.yaml", "colour: red\n") }, moatd.ExitConfig, `line 1: no setting is called "colour"`},
+		{"settings that are no YAML", func(s *start) { s.write("config.yaml", "\t{") }, moatd.ExitConfig, "yaml"},
+		{"settings that are a directory", func(s *start) { s.write("config.yaml/x", "") }, moatd.ExitConfig, "config.yaml"},
 		{"an upstream_ca that is not there", func(s *start) { s.flags("--upstream-ca", s.home+"/no.pem") }, moatd.ExitConfig, "no.pem"},
 		{"an upstream_ca without a certificate", func(s *start) {
-			s.write("ca.pem", "hello", 0o600)
+			s.write("ca.pem", "hello")
 			s.flags("--upstream-ca", s.home+"/ca.pem")
 		}, moatd.ExitConfig, "ca.pem has no certificate"},
-		{"a home that is a file", func(s *start) { s.write("file", "", 0o600); s.home += "/file" }, moatd.ExitConfig, "not a directory"},
-		{"a home below a file", func(s *start) { s.write("file", "", 0o600); s.home += "/file/moat" }, moatd.ExitConfig, "not a directory"},
+		{"a home that is a file", func(s *start) { s.write("file", ""); s.home += "/file" }, moatd.ExitConfig, "not a directory"},
+		{"a home below a file", func(s *start) { s.write("file", ""); s.home += "/file/moat" }, moatd.ExitConfig, "not a directory"},
 		{"a home where nobody may write", func(s *start) { s.home = "/proc/moat" }, moatd.ExitConfig, "/proc/moat"},
-		{"a database that is a directory", func(s *start) { s.write("moatd.db/x", "", 0o600) }, moatd.ExitConfig, "moatd.db"},
-		{"a CA without its key", func(s *start) { s.write("ca/ca.crt", "no certificate", 0o600) }, moatd.ExitConfig, "ca"},
-		{"a key that is none", func(s *start) { s.write("store.key", "short", 0o600) }, moatd.ExitConfig, "store.key"},
+		{"a database that is a directory", func(s *start) { s.write("moatd.db/x", "") }, moatd.ExitConfig, "moatd.db"},
+		{"a CA without its key", func(s *start) { s.write("ca/ca.crt", "no certificate") }, moatd.ExitConfig, "ca"},
+		{"a key that is none", func(s *start) { s.write("store.key", "short") }, moatd.ExitConfig, "store.key"},
 		{"a database of a newer moatd", (*start).newer, moatd.ExitConfig, "newer moatd"},
 		{"an API socket in the directory of others", func(s *start) { s.flags("--api-socket", "/tmp/moat-test.sock") }, moatd.ExitConfig, "others can write the directory /tmp"},
 		{"a home that another daemon has", func(s *start) { s.home = daemontest.Start(s.t).Settings.Home }, moatd.ExitBusy, "another process"},
@@ -99,12 +99,12 @@ func (s *start) newer() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := st.Close(); err != nil {
+	if err = st.Close(); err != nil {
 		s.t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil || !bytes.Contains(data, []byte("schema1")) { // key and value, as they lie in a page
 		s.t.Fatalf("no schema 1 in the database: %v", err)
 	}
-	s.write("moatd.db", string(bytes.ReplaceAll(data, []byte("schema1"), []byte("schema9"))), 0o600)
+	s.write("moatd.db", string(bytes.ReplaceAll(data, []byte("schema1"), []byte("schema9"))))
 }

@@ -163,7 +163,9 @@ func (d *parts) known() []string {
 
 // record notes this daemon as the directory's. It stays noted when it ends: the
 // next one takes its port over.
-func (d *parts) record(context.Context) error {
+func (d *parts) record(context.Context) error { return d.putRecord() }
+
+func (d *parts) putRecord() error {
 	return daemon.WriteLockFile(d.opts.Settings.Home, daemon.LockInfo{
 		PID:       os.Getpid(),
 		ProxyPort: portOf(d.proxies),

@@ -126,7 +126,7 @@ func (d *parts) later(name string, bind func(context.Context) (net.Listener, err
 func (d *parts) healed(name string) {
 	d.problems.gone(name)
 	d.tellPorts()
-	if err := d.record(context.Background()); err != nil {
+	if err := d.putRecord(); err != nil {
 		d.log.WithError(err).Warn("the port is not on record for the next daemon")
 	}
 	at := d.addresses()

@@ -55,7 +55,7 @@ func TestProblem(t *testing.T) {
 func TestSharesOfTheLimit(t *testing.T) {
 	for limit := 16; limit < 1<<20; limit += 1 + limit/7 {
 		c, u := clients(limit), upstreams(limit)
-		if !(0 < c && c < u && u < limit) {
+		if c <= 0 || u <= c || limit <= u {
 			t.Errorf("of %d descriptors, clients have %d and upstreams %d", limit, c, u)
 		}
 	}

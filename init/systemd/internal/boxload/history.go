@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -76,8 +77,8 @@ func (h *history) killed(sent, ended time.Time) bool {
 func (h *history) around(sent time.Time) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := len(h.events) - 1; i >= 0; i-- {
-		if e := h.events[i]; !sent.Before(e.begin) {
+	for i, e := range slices.Backward(h.events) {
+		if !sent.Before(e.begin) {
 			return fmt.Sprintf("sent %v after %s number %d", sent.Sub(e.begin).Round(time.Microsecond), e.what, i+1)
 		}
 	}
