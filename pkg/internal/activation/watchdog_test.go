@@ -36,6 +36,7 @@ func TestWatchdog(t *testing.T) {
 	ok := func(context.Context) error { return nil }
 	fail := func(context.Context) error { return sick }
 	late := func(ctx context.Context) error { <-ctx.Done(); return nil }
+	slow := func(context.Context) error { time.Sleep(4 * time.Second); return nil }
 	tests := []struct {
 		name   string
 		checks []func(context.Context) error // one after the other; ok when they are used up
@@ -75,6 +76,12 @@ func TestWatchdog(t *testing.T) {
 				{4500 * time.Millisecond, ping},
 				{4500 * time.Millisecond, "STATUS=serving"},
 			},
+		},
+		{
+			"a machine so slow that a check takes almost half of the interval is well",
+			[]func(context.Context) error{slow, slow, ok, slow},
+			16 * time.Second,
+			[]note{{4 * time.Second, ping}, {8 * time.Second, ping}, {8 * time.Second, ping}, {15 * time.Second, ping}, {15 * time.Second, ping}},
 		},
 		{"the end during a check is no failure", []func(context.Context) error{ok, hang}, 4 * time.Second, []note{{0, ping}}},
 	}
