@@ -61,6 +61,11 @@ func (d *parts) questions() []question {
 func (c *checkup) run(ctx context.Context) error {
 	list := c.parts.questions()
 	for _, q := range list {
+		select {
+		case <-c.open[q.what]: // an answer that came too late says nothing of now
+			delete(c.open, q.what)
+		default:
+		}
 		if c.open[q.what] == nil {
 			answer := make(chan error, 1)
 			c.open[q.what] = answer
