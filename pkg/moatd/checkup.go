@@ -61,16 +61,14 @@ func (d *parts) questions() []question {
 func (c *checkup) run(ctx context.Context) error {
 	list := c.parts.questions()
 	for _, q := range list {
-		select {
-		case <-c.open[q.what]: // an answer that came too late says nothing of now
-			delete(c.open, q.what)
-		default:
-		}
-		if c.open[q.what] == nil {
-			answer := make(chan error, 1)
-			c.open[q.what] = answer
-			go func() { answer <- q.ask(ctx) }()
-		}
+		before, answer := c.open[q.what], make(chan error, 1)
+		c.open[q.what] = answer
+		go func() {
+			if before != nil {
+				<-before // it comes too late, and says nothing of now
+			}
+			answer <- q.ask(ctx)
+		}()
 	}
 	var errs []error
 	for _, q := range list {
