@@ -45,7 +45,7 @@ func TestConfine_tells(t *testing.T) {
 				t.Fatalf("confine: %v", err)
 			}
 			if !strings.Contains(log.String(), tt.log) || len(d.problems.texts()) != tt.problems {
-				t.Errorf("log %q, problems %q; want %q and %d", log, d.problems, tt.log, tt.problems)
+				t.Errorf("log %q, problems %q; want %q and %d", log, d.problems.texts(), tt.log, tt.problems)
 			}
 		})
 	}
