@@ -84,13 +84,23 @@ func (c *checkup) run(ctx context.Context) error {
 func (c *checkup) answer(ctx context.Context, q question) error {
 	select {
 	case err := <-c.open[q.what]:
-		delete(c.open, q.what)
-		if err == nil || ctx.Err() == nil {
-			return err
-		}
+		return c.judge(ctx, q, err)
 	case <-ctx.Done():
 	}
-	return context.Cause(ctx)
+	select {
+	case err := <-c.open[q.what]: // it was there while another was waited for
+		return c.judge(ctx, q, err)
+	default:
+		return context.Cause(ctx)
+	}
+}
+
+func (c *checkup) judge(ctx context.Context, q question, err error) error {
+	delete(c.open, q.what)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // watchdog tells the service manager as long as all is well. What is not goes

@@ -108,7 +108,7 @@ func TestTheWatchdogNoticesEachPartThatHangs(t *testing.T) {
 			}
 			m.await("STATUS=unhealthy: ", cause)
 			for range 3 { // no ping comes between
-				if msg := m.next(); !strings.Contains(msg, cause) || !strings.HasSuffix(msg, "not within 150ms") {
+				if msg := m.next(); !strings.Contains(msg, cause) || !strings.HasSuffix(msg, "not within 150ms") || strings.Count(msg, "not within") != 1 {
 					t.Errorf("the service manager is told %q while a part hangs, want the cause alone", msg)
 				}
 			}
