@@ -26,12 +26,14 @@ type counts struct {
 	MaxMS                           int64 `json:"max_ms"`
 }
 
-// load starts 20 requests a second to the API and, unless r is the zero run, 100 of
-// r through the proxy, each on a connection of its own.
-func (m machine) load(t *testing.T, r run) *load {
+// load starts 20 requests a second to the API and 100 through the proxy, of r or,
+// with the zero run, without a token; each on a connection of its own.
+func (m machine) load(t *testing.T, r run, flags ...string) *load {
 	t.Helper()
-	l := &load{t: t, cmd: exec.CommandContext(t.Context(), "./box", "exec", "--user",
-		"boxload", "-api", socketPath, "-token", r.token, "-ca", "/home/moat/.moat/ca/ca.crt")}
+	args := append([]string{
+		"exec", "--user", "boxload", "-api", socketPath, "-token", r.token, "-ca", "/home/moat/.moat/ca/ca.crt",
+	}, flags...)
+	l := &load{t: t, cmd: exec.CommandContext(t.Context(), "./box", args...)}
 	l.cmd.Env = m.env
 	stdout, err := l.cmd.StdoutPipe()
 	if err != nil {

@@ -142,7 +142,7 @@ func (m machine) testIdleExit(t *testing.T) {
 	m.dropIn(t, "Environment=MOAT_IDLE_EXIT=100ms\n")
 	m.systemctl(t, "restart", "moatd")
 	start := time.Now()
-	l, daemons := m.load(t, run{}), map[string]bool{}
+	l, daemons := m.load(t, run{}, "-rate", "0"), map[string]bool{}
 	eventually(t, "ten daemons, one after the other, that leave between two calls", func() bool {
 		daemons[m.mainPID(t)] = true
 		return len(daemons) > 10

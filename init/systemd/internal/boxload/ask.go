@@ -58,6 +58,9 @@ func (t tunnel) ask(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
+	if t.token == "" {
+		return t.challenged(conn)
+	}
 	if err = t.connect(conn); err != nil {
 		return fmt.Errorf("CONNECT: %w", err)
 	}
@@ -74,6 +77,22 @@ func (t tunnel) ask(ctx context.Context) error {
 		err = fmt.Errorf("answer %.100q, want %q", body, t.want)
 	}
 	return err
+}
+
+// challenged asks without a token, which is answered 407.
+func (t tunnel) challenged(conn net.Conn) error {
+	if _, err := fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", t.origin, t.origin); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusProxyAuthRequired {
+		return fmt.Errorf("status %s without a token", res.Status)
+	}
+	return nil
 }
 
 func (t tunnel) connect(conn net.Conn) error {

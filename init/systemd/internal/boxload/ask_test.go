@@ -77,6 +77,8 @@ func TestAskThroughAProxy(t *testing.T) {
 	}{
 		{"the whole way", "tok", "hello\n", "", through},
 		{"another token", "other", "hello\n", "407", through},
+		{"no token is to be asked for one", "", "", "", through},
+		{"no token let pass", "", "", "without a token", broken},
 		{"another answer", "tok", "goodbye\n", `answer "hello\n"`, through},
 		{"an end in the handshake", "tok", "hello\n", "TLS: ", broken},
 	} {

@@ -27,11 +27,11 @@ import (
 func main() {
 	api := flag.String("api", "", "Unix `socket` of the management API")
 	apiRate := flag.Int("api-rate", 20, "questions to the API `per second`")
-	rate := flag.Int("rate", 100, "requests through the proxy `per second`")
+	rate := flag.Int("rate", 100, "requests through the proxy `per second`, 0 for none")
 	var way tunnel
 	flag.StringVar(&way.proxy, "proxy", "127.0.0.1:19080", "`address` of the proxy")
 	flag.StringVar(&way.origin, "origin", "localhost:8443", "`host:port` of the origin")
-	flag.StringVar(&way.token, "token", "", "`token` of the run that asks; without one, the proxy is not asked")
+	flag.StringVar(&way.token, "token", "", "`token` of the run that asks; without one, the proxy has to ask for it")
 	flag.StringVar(&way.want, "want", "hello\n", "the `answer` of the origin")
 	ca := flag.String("ca", "", "PEM `file` with the CA of the daemon")
 	flag.Parse()
@@ -41,6 +41,8 @@ func main() {
 			fmt.Fprintln(os.Stderr, "boxload:", err)
 			os.Exit(1) //nolint:forbidigo // this is main
 		}
+	}
+	if *rate > 0 {
 		targets = append(targets, target{"proxy", time.Second / time.Duration(*rate), way.ask})
 	}
 	var events history
