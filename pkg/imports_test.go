@@ -27,15 +27,15 @@ var mayImport = map[string][]string{
 		"github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
-		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/grants",
-		"internal/hosts", "internal/logging", "internal/pki", "internal/store", "internal/supervisor", "internal/tasks", logrus,
+		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/fds",
+		"internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/store", "internal/supervisor", "internal/tasks", logrus,
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "proxy"},
 	"pkg/daemon": {
 		"config", "credential", "proxy", "routing", "internal/activation", "internal/drain", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
 	"pkg/proxy":      {"credential", "internal/drain", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
-	"pkg/routing":    {"internal/drain", "internal/hosts", "internal/store", logrus},
+	"pkg/routing":    {"internal/drain", "internal/fds", "internal/hosts", "internal/store", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
 	"pkg/config":     {yaml},
 
@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/hosts":      {"golang.org/x/net/idna"},
 	"pkg/internal/store":      {"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
+	"pkg/internal/fds":        {"golang.org/x/sys/unix"},
 	"pkg/internal/logging":    {logrus, systemd + "journal", "golang.org/x/sys/unix"},
 	"pkg/internal/supervisor": {"config", "internal/logging", initfiles, "github.com/kardianos/service", "golang.org/x/sys/unix"},
 	"pkg/internal/doctor": {
@@ -64,6 +65,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/tasks":   {},
 	"pkg/internal/drain":   {},
 	"pkg/internal/demo":    {},
+	"pkg/internal/stuck":   {"config", "moatd", "internal/activation", "internal/store"},
 }
 
 const (

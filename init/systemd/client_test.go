@@ -5,7 +5,6 @@ package systemd_test
 import (
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -84,37 +83,5 @@ func decode(t *testing.T, text string, v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), v); err != nil {
 		t.Fatalf("answer %q: %v", text, err)
-	}
-}
-
-// counts are those of boxload for one target.
-type counts struct {
-	OK, Refused, Reset, Other int
-	Example                   string
-	SlowestMS                 int64 `json:"slowest_ms"`
-}
-
-// load starts new connections to both sockets all the time; the function that it
-// returns ends that and says what came of them.
-func (m machine) load(t *testing.T) (end func() map[string]counts) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "./box", "exec", "--user", "boxload", "-api", socketPath)
-	var stdout strings.Builder
-	cmd.Env, cmd.Stdout = m.env, &stdout
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return func() map[string]counts {
-		stdin.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Fatalf("boxload: %v", err)
-		}
-		result := map[string]counts{}
-		decode(t, stdout.String(), &result)
-		return result
 	}
 }

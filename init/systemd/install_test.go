@@ -52,7 +52,7 @@ func (m machine) install(t *testing.T) {
 	bin := build(t)
 	for from, to := range map[string]string{
 		"moat": "/usr/bin/moat", "moatd": "/usr/bin/moatd",
-		"boxorigin": "/usr/local/bin/boxorigin", "boxload": "/usr/local/bin/boxload",
+		"boxorigin": "/usr/local/bin/boxorigin", "boxload": "/usr/local/bin/boxload", "stuck": "/usr/local/bin/stuck",
 	} {
 		m.push(t, filepath.Join(bin, from), to)
 	}
@@ -88,7 +88,7 @@ func build(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", dir,
-		"../../cmd/moat", "../../cmd/moatd", "./internal/boxload", "./internal/boxorigin", "./internal/boxprobe")
+		"../../cmd/moat", "../../cmd/moatd", "./internal/boxload", "./internal/boxorigin", "./internal/boxprobe", "../../pkg/internal/stuck")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

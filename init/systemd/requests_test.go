@@ -58,12 +58,28 @@ func (m machine) testReload(t *testing.T) {
 	}
 }
 
-func (m machine) testStopDrains(t *testing.T) {
+// testLongDrain has a drain limit that is longer than the unit's time to stop.
+func (m machine) testLongDrain(t *testing.T) {
+	defer m.dropIn(t, "TimeoutStopSec=1\nEnvironment=MOAT_DRAIN_LIMIT=20s\n")()
+	m.systemctl(t, "restart", "moatd")
+	m.drains(t)
+}
+
+func (m machine) testStopDrains(t *testing.T) { m.drains(t) }
+
+// drains stops the daemon with a request in flight.
+func (m machine) drains(t *testing.T) {
+	t.Helper()
+	before := len(m.seen(t, "/slow"))
 	r := m.register(t, "run_drain")
 	answer := make(chan result, 1)
 	go func() { answer <- m.fetch(r, "/slow") }()
-	eventually(t, "the slow request at the origin", func() bool { return len(m.seen(t, "/slow")) == 1 })
+	eventually(t, "the slow request at the origin", func() bool { return len(m.seen(t, "/slow")) > before })
 	start := time.Now()
+	m.systemctl(t, "stop", "--no-block", "moatd")
+	eventually(t, "a status that counts what is open", func() bool {
+		return strings.Contains(m.property(t, "moatd", "StatusText"), "draining 1 connections of 1 runs")
+	})
 	m.systemctl(t, "stop", "moatd")
 	took := time.Since(start)
 

@@ -166,7 +166,7 @@ func (m machine) testFailedInstalls(t *testing.T) {
 func (m machine) testReinstall(t *testing.T) {
 	m.installed(t)
 	m.asUser(t, "moat", "daemon", "start")
-	end := m.load(t)
+	l := m.load(t, run{})
 	first := m.property(t, "moatd.service", "MainPID")
 	for range 5 {
 		m.asUser(t, "moat", "daemon", "install")
@@ -181,7 +181,7 @@ func (m machine) testReinstall(t *testing.T) {
 	}
 	m.asUser(t, "moat", "daemon", "install", "--sandbox", "off")
 	m.asUser(t, "moat", "daemon", "install", "--sandbox", "on")
-	for name, c := range end() {
+	for name, c := range l.end() {
 		t.Logf("%s: %+v", name, c)
 		if c.Refused+c.Reset+c.Other > 0 || c.OK == 0 {
 			t.Errorf("%s: %+v, want all of them answered", name, c)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	initfiles "github.com/moatd/moatd/init"
 )
@@ -93,6 +94,41 @@ func (m machine) testOddPlace(t *testing.T) {
 	}
 }
 
+// upgrade puts another file in the place of the daemon's, as a package manager does.
+func (m machine) upgrade(t *testing.T) {
+	t.Helper()
+	m.asRoot(t, "sh", "-ec", "cp /usr/bin/moatd /usr/bin/moatd.new; mv /usr/bin/moatd.new /usr/bin/moatd")
+}
+
+func (m machine) testUpgradeIsNoticed(t *testing.T) {
+	changed := func() bool {
+		var health struct {
+			Exe        string
+			ExeChanged bool `json:"exe_changed"`
+		}
+		decode(t, m.call(t, "GET", "/v1/health", "", "200"), &health)
+		if health.Exe != "/usr/bin/moatd" {
+			t.Errorf("health: exe %q, want /usr/bin/moatd", health.Exe)
+		}
+		return health.ExeChanged
+	}
+	m.systemctl(t, "restart", "moatd")
+	if changed() {
+		t.Error("health: exe_changed after a restart")
+	}
+	m.upgrade(t)
+	if !changed() {
+		t.Error("health: no exe_changed after an upgrade")
+	}
+	eventually(t, "the upgrade in the status", func() bool {
+		return strings.HasSuffix(m.property(t, "moatd", "StatusText"), "another moatd is installed: moat daemon restart")
+	})
+	m.systemctl(t, "restart", "moatd")
+	if changed() {
+		t.Error("health: exe_changed after the restart")
+	}
+}
+
 func (m machine) testIdleExit(t *testing.T) {
 	m.dropIn(t, "Environment=MOAT_IDLE_EXIT=1s\n")
 	m.systemctl(t, "restart", "moatd")
@@ -103,4 +139,13 @@ func (m machine) testIdleExit(t *testing.T) {
 		t.Errorf("result of the service: %s, want success", got)
 	}
 	m.pid(t)
+	m.dropIn(t, "Environment=MOAT_IDLE_EXIT=100ms\n")
+	m.systemctl(t, "restart", "moatd")
+	start := time.Now()
+	l, daemons := m.load(t, run{}, "-rate", "0"), map[string]bool{}
+	eventually(t, "ten daemons, one after the other, that leave between two calls", func() bool {
+		daemons[m.mainPID(t)] = true
+		return len(daemons) > 10
+	})
+	m.held(t, l.end(), time.Since(start))
 }

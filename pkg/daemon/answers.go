@@ -26,6 +26,9 @@ func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 	if s.opts.Problems != nil {
 		h.Problems = s.opts.Problems()
 	}
+	if s.opts.Vitals != nil {
+		s.opts.Vitals(&h)
+	}
 	return h, nil
 }
 

@@ -10,10 +10,15 @@ import (
 // and may end, without complaint.
 var ErrIdle = errors.New("idle")
 
-// WaitIdle returns ErrIdle once there has been no run for the time d, and nil
-// when ctx ends. Once it has returned ErrIdle, the registry takes no more runs,
-// and answers [ErrClosing].
-func (r *Registry) WaitIdle(ctx context.Context, d time.Duration) error {
+// stillBusy is the longest time after which WaitIdle asks again whether there is
+// something to do.
+const stillBusy = time.Minute
+
+// WaitIdle returns ErrIdle once there has been no run for the time d and busy,
+// which is asked then, says that nothing else is going on; and nil when ctx
+// ends. A busy of nil says so always. Once WaitIdle has returned ErrIdle, the
+// registry takes no more runs, and answers [ErrClosing].
+func (r *Registry) WaitIdle(ctx context.Context, d time.Duration, busy func() bool) error {
 	var expired <-chan time.Time // nil, so never ready, while there are runs
 	var since uint64             // how many runs there had been when expired was made
 	for {
@@ -27,10 +32,14 @@ func (r *Registry) WaitIdle(ctx context.Context, d time.Duration) error {
 		select {
 		case <-changed:
 		case <-expired:
-			if r.closeIfEmpty() {
+			switch {
+			case busy != nil && busy():
+				expired = time.After(min(d, stillBusy))
+			case r.closeIfEmpty():
 				return ErrIdle
+			default:
+				expired = nil
 			}
-			expired = nil
 		case <-ctx.Done():
 			return nil
 		}

@@ -15,7 +15,7 @@ func waitIdle(t *testing.T, r *Registry, meanwhile func()) time.Duration {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	begin, ended := time.Now(), make(chan error)
-	go func() { ended <- r.WaitIdle(ctx, time.Minute) }()
+	go func() { ended <- r.WaitIdle(ctx, time.Minute, nil) }()
 	go meanwhile()
 	err := <-ended
 	defer time.Sleep(2 * time.Hour) // lets meanwhile end
@@ -82,4 +82,17 @@ func TestIdle(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestIdleWaitsForWhatElseIsGoingOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin, asked := time.Now(), 0
+		busy := func() bool { asked++; return time.Since(begin) < time.Hour }
+		if err := NewRegistry().WaitIdle(t.Context(), 30*time.Minute, busy); !errors.Is(err, ErrIdle) {
+			t.Errorf("WaitIdle = %v, want %v", err, ErrIdle)
+		}
+		if took := time.Since(begin); took != time.Hour || asked != 31 {
+			t.Errorf("idle after %v, having asked %d times; want after %v, and once a minute from 30m on", took, asked, time.Hour)
+		}
+	})
 }

@@ -24,6 +24,9 @@ type Options struct {
 	Problems  func() []string // what the user should know, for health; nil means nothing
 	// Ring has the last entries of Log, for clients; nil means that they get none.
 	Ring *logging.Ring
+	// Vitals adds to the health what the program knows of its own process; nil
+	// means nothing.
+	Vitals func(*HealthResponse)
 	// Reload reads configuration, providers and credentials anew and returns
 	// when live runs have them; nil means that only the credentials are.
 	Reload func(ctx context.Context) error

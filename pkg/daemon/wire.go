@@ -71,6 +71,12 @@ type HealthResponse struct {
 	// Problems are what the user should know: a damaged database that was
 	// moved aside, a provider that cannot be read.
 	Problems []string `json:"problems,omitempty"`
+	// Exe is the daemon's executable, and ExeChanged says that another file has
+	// taken its place, as an upgrade does: a restart makes it count.
+	Exe        string `json:"exe,omitempty"`
+	ExeChanged bool   `json:"exe_changed,omitempty"`
+	FDLimit    int    `json:"fd_limit,omitempty"` // how many file descriptors it may have open; 0: not known
+	FDOpen     int    `json:"fd_open,omitempty"`  // how many it has; 0: not known
 }
 
 // CredentialSpec is a header with a secret, for one host.

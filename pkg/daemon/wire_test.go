@@ -165,7 +165,9 @@ func TestWire(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVault(map[string]string{"github": "s3cret"})
 			r := NewRegistryWith(RegistryOptions{Granter: v})
-			s, c := serve(t, Options{Registry: r, Version: "1.2.3", Problems: func() []string { return []string{"a problem"} }})
+			s, c := serve(t, Options{Registry: r, Version: "1.2.3", Problems: func() []string { return []string{"a problem"} }, Vitals: func(h *HealthResponse) {
+				h.Exe, h.ExeChanged, h.FDLimit, h.FDOpen = "/usr/bin/moatd", true, 65536, 42
+			}})
 			s.SetProxyPort(19080)
 			restored(r, "run_0", "gitlab")
 			rc := NewRunContext("run_1")

@@ -44,8 +44,8 @@ func TestConfine_tells(t *testing.T) {
 			if err := d.confine(t.Context()); err != nil {
 				t.Fatalf("confine: %v", err)
 			}
-			if !strings.Contains(log.String(), tt.log) || len(d.problems) != tt.problems {
-				t.Errorf("log %q, problems %q; want %q and %d", log, d.problems, tt.log, tt.problems)
+			if !strings.Contains(log.String(), tt.log) || len(d.problems.texts()) != tt.problems {
+				t.Errorf("log %q, problems %q; want %q and %d", log, d.problems.texts(), tt.log, tt.problems)
 			}
 		})
 	}

@@ -1,33 +1,31 @@
 package moatd
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"net/netip"
-	"slices"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/internal/fds"
 	"github.com/moatd/moatd/pkg/internal/logging"
 )
 
 // report says READY once the daemon answers, and its status at each change,
-// until ctx ends.
+// until ctx ends and all that is open has.
 func (d *parts) report(ctx context.Context) error {
 	changed := d.registry.Changed()
-	if err := d.check(ctx); err != nil {
+	if err := d.checkup().run(ctx); err != nil {
 		return err
 	}
 	at := d.addresses()
 	d.log.WithFields(logrus.Fields{
 		"api": at.API, "proxy": at.Proxy, "routing": at.Routing, "version": d.opts.Version, "runs": d.registry.Count(),
-		logging.FieldMessageID: logging.MessageIDStarted,
+		"fd_limit": fds.Limit(), logging.FieldMessageID: logging.MessageIDStarted,
 	}).Info("moatd is ready")
 	err := d.opts.Notify.Ready(d.status())
 	if d.opts.Ready != nil {
@@ -40,17 +38,71 @@ func (d *parts) report(ctx context.Context) error {
 		select {
 		case <-changed:
 			changed = d.registry.Changed()
-			err = d.opts.Notify.Status(d.status())
+		case <-d.news:
 		case <-ctx.Done():
 			return d.stopping()
+		}
+		err = d.opts.Notify.Status(d.status())
+	}
+}
+
+// tellStatus has the status told anew.
+func (d *parts) tellStatus() {
+	select {
+	case d.news <- struct{}{}:
+	default: // it is going to be
+	}
+}
+
+const (
+	// drainTick is how often the status of a drain is brought up to date.
+	drainTick = 250 * time.Millisecond
+	// closeTime is what it takes, after the drain limit, to end what was cut and
+	// to close the database.
+	closeTime = 10 * time.Second
+)
+
+// stopping tells how many connections are open until none of the servers runs.
+func (d *parts) stopping() error {
+	left := d.draining()
+	d.log.WithField("connections", d.connections()).WithField(logging.FieldMessageID, logging.MessageIDStopping).Info("moatd is stopping")
+	if err := d.opts.Notify.Stopping(left, d.opts.Settings.DrainLimit+closeTime); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() { d.serving.Wait(); close(ended) }()
+	tick := time.NewTicker(drainTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return nil
+		case <-tick.C:
+		}
+		if now := d.draining(); now != left {
+			left = now
+			if err := d.opts.Notify.Status(left); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-func (d *parts) stopping() error {
-	open := d.proxy.Open()
-	d.log.WithField("connections", open).WithField(logging.FieldMessageID, logging.MessageIDStopping).Info("moatd is stopping")
-	return d.opts.Notify.Stopping(fmt.Sprintf("draining %d connections of %d runs", open, d.registry.Count()))
+// connections returns how many connections of clients of the proxy and of the
+// routes are open.
+func (d *parts) connections() int { return d.proxy.Open() + d.routes.router.Open() }
+
+func (d *parts) draining() string {
+	return fmt.Sprintf("draining %d connections of %d runs, for %v at most", d.connections(), d.registry.Count(), d.opts.Settings.DrainLimit)
+}
+
+// farewell is the status of a daemon that has ended.
+func (d *parts) farewell() string {
+	text := "ended; the next connection starts it again"
+	if cut := d.proxy.Cut() + d.routes.router.Cut(); cut > 0 {
+		text = fmt.Sprintf("ended, with %d connections cut at the drain limit; the next connection starts it again", cut)
+	}
+	return text
 }
 
 // statusRuns is how many degraded runs the status names.
@@ -58,8 +110,8 @@ const statusRuns = 5
 
 // status is the line that systemctl status shows.
 func (d *parts) status() string {
-	text := fmt.Sprintf("serving %d runs on %s", d.registry.Count(), strings.Join(d.proxyAddrs(), " and "))
-	if len(d.proxies) == 0 {
+	text := fmt.Sprintf("serving %d runs on %s", d.registry.Count(), strings.Join(addrs(bound(d.proxies)), " and "))
+	if len(bound(d.proxies)) == 0 {
 		text = fmt.Sprintf("the proxy is not served; %d runs", d.registry.Count())
 	}
 	if routing := d.addresses().Routing; routing != "" {
@@ -77,89 +129,49 @@ func (d *parts) status() string {
 	if n := len(d.known()); n > 0 {
 		text += fmt.Sprintf("; %d problems, see moat status", n)
 	}
+	if d.exe.changed() {
+		text += "; another moatd is installed: moat daemon restart"
+	}
 	return text
 }
 
-func (d *parts) proxyAddrs() []string {
-	var addrs []string
-	for _, ln := range d.proxies {
-		addrs = append(addrs, ln.Addr().String())
+func addrs(listeners []net.Listener) []string {
+	var all []string
+	for _, ln := range listeners {
+		all = append(all, ln.Addr().String())
 	}
-	return addrs
+	return all
 }
 
-// check asks the database and each listener for an answer, the way a client
-// would: what the kernel takes but nobody accepts is found.
-func (d *parts) check(ctx context.Context) error {
-	if err := d.store.Check(ctx); err != nil {
-		return fmt.Errorf("the database does not answer: %w", err)
-	}
-	if _, err := daemon.NewClient(d.api.Addr().String()).Health(ctx); err != nil {
-		return fmt.Errorf("the API does not answer: %w", err)
-	}
-	for _, ln := range d.proxies {
-		if !present(ln.Addr()) {
-			continue
-		}
-		if err := checkProxy(ctx, ln.Addr().String()); err != nil {
-			return fmt.Errorf("the proxy on %s does not answer: %w", ln.Addr(), err)
-		}
-	}
-	for _, ln := range d.routes.listeners {
-		if err := checkRouting(ctx, ln.Addr()); err != nil {
-			return fmt.Errorf("the routes on %s are not answered: %w", ln.Addr(), err)
-		}
-	}
-	return nil
+// vitals adds what the process knows of itself to the health.
+func (d *parts) vitals(h *daemon.HealthResponse) {
+	h.Exe, h.ExeChanged = d.exe.path, d.exe.changed()
+	h.FDLimit, h.FDOpen = fds.Limit(), fds.Open()
 }
 
-// present reports whether this machine has the address now. That of a bridge is
-// listened on before there is a bridge (FreeBind=), and nobody can ask there yet.
-func present(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok || tcp.IP.IsUnspecified() || tcp.IP.IsLoopback() {
-		return true
+// known returns what the user should know now.
+func (d *parts) known() []string {
+	all := d.problems.texts()
+	for _, err := range d.resolver.Problems() {
+		all = append(all, err.Error())
 	}
-	all, err := net.InterfaceAddrs()
-	return err != nil || slices.ContainsFunc(all, func(a net.Addr) bool {
-		own, ok := a.(*net.IPNet)
-		return ok && own.IP.Equal(tcp.IP)
+	if text := fds.Problem(fds.Limit(), fds.Open()); text != "" {
+		all = append(all, text)
+	}
+	return append(all, d.outOfReach()...)
+}
+
+// record notes this daemon as the directory's. It stays noted when it ends: the
+// next one takes its port over.
+func (d *parts) record(context.Context) error { return d.putRecord() }
+
+func (d *parts) putRecord() error {
+	return daemon.WriteLockFile(d.opts.Settings.Home, daemon.LockInfo{
+		PID:       os.Getpid(),
+		ProxyPort: portOf(d.proxies),
+		SockPath:  d.api.Addr().String(),
+		StartedAt: time.Now(),
+		Commit:    daemon.BuildCommit,
+		Version:   d.opts.Version,
 	})
-}
-
-// checkProxy makes a request without a token, which the proxy must challenge.
-func checkProxy(ctx context.Context, addr string) (err error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", loopback(addr))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // ends what waits below
-	if _, err = conn.Write([]byte("GET / HTTP/1.1\r\nHost: moatd\r\nConnection: close\r\n\r\n")); err != nil {
-		return err
-	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusProxyAuthRequired {
-		return fmt.Errorf("status %d, want %d", res.StatusCode, http.StatusProxyAuthRequired)
-	}
-	return nil
-}
-
-// loopback returns where this machine reaches a listener: one for all addresses
-// is at the loopback address.
-func loopback(addr string) string {
-	at, err := netip.ParseAddrPort(addr)
-	if err != nil || !at.Addr().IsUnspecified() {
-		return addr
-	}
-	local := netip.IPv6Loopback()
-	if at.Addr().Is4() {
-		local = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	}
-	return netip.AddrPortFrom(local, at.Port()).String()
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/daemontest"
@@ -37,13 +38,8 @@ func newManager(t *testing.T, dir string) *manager {
 // await waits for a message that has all the words.
 func (m *manager) await(words ...string) {
 	m.t.Helper()
-	buf := make([]byte, 4096)
 	for {
-		n, err := m.conn.Read(buf)
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		msg, missing := string(buf[:n]), false
+		msg, missing := m.next(), false
 		for _, w := range words {
 			missing = missing || !strings.Contains(msg, w)
 		}
@@ -51,6 +47,20 @@ func (m *manager) await(words ...string) {
 			return
 		}
 	}
+}
+
+// next waits for the next message.
+func (m *manager) next() string {
+	m.t.Helper()
+	if err := m.conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		m.t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	n, err := m.conn.Read(buf)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return string(buf[:n])
 }
 
 func TestTheServiceManagerIsToldHowItGoes(t *testing.T) {
@@ -169,9 +179,9 @@ func TestExitCodesOfTheProgram(t *testing.T) {
 		{"no command", nil, moatd.ExitUsage, "usage: moatd serve"},
 		{"an unknown command", []string{"run"}, moatd.ExitUsage, "usage: moatd serve"},
 		{"help", []string{"serve", "-h"}, 0, "-idle-exit"},
-		{"an unknown flag", []string{"serve", "--colour"}, moatd.ExitConfig, "colour"},
-		{"an argument", []string{"serve", "now"}, moatd.ExitConfig, "no arguments"},
-		{"a bad duration", []string{"serve", "--idle-exit", "soon"}, moatd.ExitConfig, "--idle-exit"},
+		{"an unknown flag", []string{"serve", "--colour"}, moatd.ExitUsage, "colour"},
+		{"an argument", []string{"serve", "now"}, moatd.ExitUsage, "no arguments"},
+		{"a bad duration", []string{"serve", "--idle-exit", "soon"}, moatd.ExitUsage, "--idle-exit"},
 		{"a bad variable", []string{"serve"}, moatd.ExitConfig, "MOAT_DRAIN_LIMIT"},
 		{"the version", []string{"version"}, 0, ""},
 	} {

@@ -44,17 +44,29 @@ func Main(p Process) int {
 		fmt.Fprintln(p.Stderr, "moatd: usage: moatd serve [flags]; moatd serve -h lists them")
 		return ExitUsage
 	}
+	notify := activation.NewNotifier()
 	opts, err := p.options(p.Args[1:])
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
 	if err == nil {
+		opts.Notify = notify
 		err = p.serve(opts)
 	}
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "%smoatd: %s\n", p.priority(), strings.ReplaceAll(err.Error(), "\n", "; "))
+		p.complain(err, notify)
 	}
 	return ExitCode(err)
+}
+
+// complain says why the daemon ends, where people look for it: in the log, by way
+// of a line that is attributed to this process after its end too, and in the
+// status of the service.
+func (p Process) complain(err error, notify *activation.Notifier) {
+	if lost := notify.Failed(err); lost != nil {
+		err = errors.Join(err, lost)
+	}
+	fmt.Fprintf(p.Stderr, "%smoatd: %s\n", p.priority(), strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 // priority is what the journal reads the priority of a line from, 3 for an
@@ -80,7 +92,7 @@ func (p Process) serve(opts Options) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	opts.Handed, opts.Notify, opts.Hangup = handed, activation.NewNotifier(), hangup
+	opts.Handed, opts.Hangup = handed, hangup
 	opts.Containers = daemon.NewContainerChecker(p.engines())
 	opts.Confine = p.confine
 	return supervisor.Run(ctx, func(ctx context.Context) error { return Serve(ctx, opts) })
@@ -117,13 +129,16 @@ func (p Process) options(args []string) (Options, error) {
 		flags.String(name, "", usage)
 	}
 	if err := flags.Parse(args); err != nil {
-		return Options{}, fmt.Errorf("%w: %w", ErrConfig, err)
+		return Options{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
 	if flags.NArg() > 0 {
-		return Options{}, fmt.Errorf("%w: moatd serve takes no arguments, only flags", ErrConfig)
+		return Options{}, fmt.Errorf("%w: moatd serve takes no arguments, only flags", ErrUsage)
 	}
 	set := make(map[string]string)
 	flags.Visit(func(f *flag.Flag) { set[f.Name] = f.Value.String() })
+	if _, err := config.Apply(config.Defaults("/", ""), config.Flags(set)); err != nil {
+		return Options{}, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
 	settings, err := p.settings(*home, set)
 	if err != nil {
 		return Options{}, fmt.Errorf("%w: %w", ErrConfig, err)

@@ -2,8 +2,10 @@ package moatd
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
@@ -13,9 +15,13 @@ import (
 	"github.com/moatd/moatd/pkg/proxy"
 )
 
-// ErrConfig reports something that the user has to mend before a daemon can
-// start; starting it again would not help.
-var ErrConfig = errors.New("configuration")
+var (
+	// ErrConfig reports something that the user has to mend before a daemon can
+	// start; starting it again would not help.
+	ErrConfig = errors.New("configuration")
+	// ErrUsage reports a command line that makes no sense.
+	ErrUsage = errors.New("usage")
+)
 
 // Exit codes of the daemon, from sysexits.h. The unit does not restart a daemon
 // that ends with ExitUsage or ExitConfig.
@@ -32,12 +38,41 @@ func ExitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, ErrUsage):
+		return ExitUsage
 	case errors.Is(err, store.ErrLocked), errors.Is(err, activation.ErrInUse):
 		return ExitBusy
 	case errors.Is(err, ErrConfig), errors.Is(err, store.ErrNewer):
 		return ExitConfig
 	}
 	return ExitFailure
+}
+
+// permanent marks an error at the start that no second start mends: the user has
+// to give the daemon a directory that it may use. A disk that is full is none, as
+// it may have room again.
+func permanent(err error) error {
+	for _, cause := range []error{
+		syscall.EACCES, syscall.EPERM, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG,
+	} {
+		if errors.Is(err, cause) && !errors.Is(err, ErrConfig) {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+	}
+	return err
+}
+
+// mendable marks an error about what is in the home, which is the user's to mend,
+// unless it can pass by itself.
+func mendable(err error) error {
+	for _, cause := range []error{
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.EINTR,
+	} {
+		if errors.Is(err, cause) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrConfig, err)
 }
 
 // Options configure a daemon.
@@ -64,6 +99,9 @@ type Options struct {
 	// the whole process; nil means that the process keeps what it may. It is
 	// called once, when all is open, if the settings want it.
 	Confine func(p confine.Places) (confine.Applied, error)
+	// OpenStore opens the database; nil means [store.Open]. It is for who wants to
+	// have a hand on it.
+	OpenStore func(path string, opts store.Options) (*store.Store, store.Recovery, error)
 	// Stderr gets the log, unless it goes to the journal; required.
 	Stderr io.Writer
 	// Ready is called once the daemon answers; nil for nothing.

@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -16,6 +17,7 @@ import (
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/confine"
+	"github.com/moatd/moatd/pkg/internal/fds"
 	"github.com/moatd/moatd/pkg/internal/grants"
 	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/pki"
@@ -29,7 +31,10 @@ type parts struct {
 	log       *logrus.Logger
 	redactor  *logging.Redactor
 	ring      *logging.Ring // the last of the log
-	problems  []string      // what the user should know of the start
+	problems  problems      // what the user should know
+	news      chan struct{} // has a value when the status is to be told anew
+	clock     clock
+	exe       executable
 	key       credential.Key
 	store     *store.Store
 	leaves    *pki.Leaves
@@ -42,7 +47,8 @@ type parts struct {
 	routes    routes
 	roots     *x509.CertPool // of upstreams; nil means the system's alone
 	confined  confine.Applied
-	proxies   []net.Listener // none if the port is taken and the API goes on alone
+	proxies   []net.Listener // handed over, or one of ours; an *activation.Later while the port is taken
+	serving   sync.WaitGroup // the servers that run
 }
 
 // open makes the parts, up to the listeners, in the order of the package's
@@ -54,7 +60,10 @@ func open(ctx context.Context, opts Options) (d *parts, err error) {
 	if opts.Notify == nil {
 		opts.Notify = new(activation.Notifier)
 	}
-	d = &parts{opts: opts, redactor: logging.NewRedactor(), ring: new(logging.Ring)}
+	d = &parts{
+		opts: opts, redactor: logging.NewRedactor(), ring: new(logging.Ring), news: make(chan struct{}, 1),
+		clock: systemClock(), exe: ownExecutable(os.Args[0]),
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -64,7 +73,7 @@ func open(ctx context.Context, opts Options) (d *parts, err error) {
 		d.openLog, d.openHome, d.openStore, d.openCA, d.openGrants, d.openRoots, d.restore, d.listen, d.record, d.confine,
 	} {
 		if err := step(ctx); err != nil {
-			return d, err
+			return d, permanent(err)
 		}
 	}
 	return d, nil
@@ -81,13 +90,17 @@ func (d *parts) openLog(context.Context) error {
 
 func (d *parts) openHome(context.Context) error {
 	if err := config.MakeHome(d.opts.Settings.Home); err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
+		return mendable(err)
 	}
 	return nil
 }
 
 func (d *parts) openStore(context.Context) error {
-	st, recovery, err := store.Open(config.Database(d.opts.Settings.Home), store.Options{Writer: d.opts.Version})
+	open := d.opts.OpenStore
+	if open == nil {
+		open = store.Open
+	}
+	st, recovery, err := open(config.Database(d.opts.Settings.Home), store.Options{Writer: d.opts.Version})
 	if err != nil {
 		return err
 	}
@@ -107,7 +120,7 @@ func (d *parts) openStore(context.Context) error {
 
 // problem tells the log, at once, and whoever asks for health, later.
 func (d *parts) problem(messageID, text string) {
-	d.problems = append(d.problems, text)
+	d.problems.add("", text)
 	d.log.WithField(logging.FieldMessageID, messageID).Error(text)
 }
 
@@ -115,7 +128,7 @@ func (d *parts) openCA(context.Context) error {
 	dir := config.CADir(d.opts.Settings.Home)
 	ca, created, err := pki.LoadOrCreate(dir, time.Now())
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
+		return mendable(err)
 	}
 	if created {
 		d.log.WithField("path", dir).Info("made a CA that only runs trust")
@@ -135,7 +148,7 @@ func (d *parts) openGrants(context.Context) error {
 	home := d.opts.Settings.Home
 	key, _, err := credential.LoadOrCreateKey(config.KeyFile(home))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrConfig, err)
+		return mendable(err)
 	}
 	secrets, err := credential.OpenFileStore(config.CredentialsDir(home), key)
 	if err != nil {
@@ -175,18 +188,10 @@ func (d *parts) restore(ctx context.Context) error {
 		Log:       d.log,
 		Ring:      d.ring,
 		Problems:  d.known,
+		Vitals:    d.vitals,
 		Reload:    func(ctx context.Context) error { d.reload(ctx); return nil },
 	})
 	return errors.Join(d.makeProxy(), d.restoreRoutes(ctx, runsKept))
-}
-
-// known returns what the user should know now.
-func (d *parts) known() []string {
-	all := slices.Clip(d.problems)
-	for _, err := range d.resolver.Problems() {
-		all = append(all, err.Error())
-	}
-	return append(all, d.outOfReach()...)
 }
 
 // openRoots reads them once: what the settings name counts from the start on.
@@ -207,15 +212,28 @@ func (d *parts) makeProxy() error {
 		RefuseAtConnect: s.RefuseAt == config.RefuseAtConnect,
 		DrainLimit:      s.DrainLimit,
 		Network:         d.opts.Network,
+		Control:         fds.Control,
 		Log:             d.log,
 	})
 	return err
 }
 
-// close closes what is open, after all parts have ended.
+// storeTime is how long the database may take to close.
+const storeTime = closeTime / 2
+
+// close closes what is open, after all parts have ended. A database that hangs is
+// left as it is: what was acknowledged is on disk, and the next start would wait
+// for this end.
 func (d *parts) close() error {
 	if d.store == nil {
 		return nil
 	}
-	return errors.Join(d.store.ResetBoots(), d.store.Backup(), d.store.Close())
+	closed := make(chan error, 1)
+	go func() { closed <- errors.Join(d.store.ResetBoots(), d.store.Backup(), d.store.Close()) }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(storeTime):
+		return fmt.Errorf("the database did not close within %v", storeTime)
+	}
 }

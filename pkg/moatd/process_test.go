@@ -28,6 +28,7 @@ type process struct {
 	files  []*os.File // api and proxy, in this order
 	names  string     // of the files
 	env    []string
+	limit  int // of file descriptors; 0 for that of the test
 	cmd    *exec.Cmd
 	stderr *io.PipeWriter
 	mu     sync.Mutex
@@ -90,7 +91,11 @@ func (p *process) start(args ...string) {
 func (p *process) spawn(args ...string) (ready <-chan error, err error) {
 	args = append([]string{"serve", "--home", p.home, "--log-format", "text"}, args...)
 	if len(p.files) > 0 { // LISTEN_PID must be that of the daemon, which the shell becomes
-		args = append([]string{"-c", `LISTEN_PID=$$ exec "$0" "$@"`, os.Args[0]}, args...)
+		script := `LISTEN_PID=$$ exec "$0" "$@"`
+		if p.limit > 0 {
+			script = fmt.Sprintf("ulimit -n %d; ", p.limit) + script
+		}
+		args = append([]string{"-c", script, os.Args[0]}, args...)
 		p.cmd = exec.Command("/bin/sh", args...)
 	} else {
 		p.cmd = exec.Command(os.Args[0], args...)

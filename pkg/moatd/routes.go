@@ -1,15 +1,11 @@
 package moatd
 
 import (
-	"bufio"
 	"context"
-	"errors"
-	"fmt"
 	"net"
-	"net/http"
 
 	"github.com/moatd/moatd/pkg/daemon"
-	"github.com/moatd/moatd/pkg/internal/activation"
+	"github.com/moatd/moatd/pkg/internal/fds"
 	"github.com/moatd/moatd/pkg/routing"
 )
 
@@ -17,7 +13,7 @@ import (
 type routes struct {
 	table     *routing.RouteTable
 	router    *routing.Router
-	listeners []net.Listener // none if the port is taken or not wanted
+	listeners []net.Listener // as the proxies; none if they are not wanted
 	// kept says that every run is known, so that the routes of others can go.
 	kept bool
 }
@@ -40,6 +36,7 @@ func (d *parts) restoreRoutes(ctx context.Context, kept bool) error {
 		Table:       table,
 		Certificate: d.leaves.Get,
 		DrainLimit:  d.opts.Settings.DrainLimit,
+		Control:     fds.Control,
 		Log:         d.log,
 	})
 	return err
@@ -71,47 +68,4 @@ func (d *parts) watchRoutes(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// listenRouting takes the supervisor's listeners, or binds the address of the
-// settings. Many programs want that port, and runs work without it: a port that
-// is taken is a problem to tell of, under a supervisor or not.
-func (d *parts) listenRouting(ctx context.Context) {
-	d.routes.listeners = d.opts.Handed.Listeners(activation.Routing)
-	if addr := d.opts.Settings.RoutingAddr; len(d.routes.listeners) == 0 && addr != "" {
-		ln, err := activation.ListenTCP(ctx, addr)
-		if err != nil {
-			d.problem("", fmt.Sprintf("host names of agents are not served: %v (or routing_addr: off)", err))
-			return
-		}
-		d.routes.listeners = []net.Listener{ln}
-	}
-	d.server.SetRoutingPort(portOf(d.routes.listeners))
-}
-
-// checkRouting asks for the page that every client gets.
-func checkRouting(ctx context.Context, addr net.Addr) (err error) {
-	at := addr.String()
-	if addr.Network() == "tcp" {
-		at = loopback(at)
-	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, addr.Network(), at)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // ends what waits below
-	if _, err = conn.Write([]byte("HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")); err != nil {
-		return err
-	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodHead})
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d, want %d", res.StatusCode, http.StatusOK)
-	}
-	return nil
 }

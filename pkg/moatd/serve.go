@@ -7,6 +7,7 @@ import (
 
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
+	"github.com/moatd/moatd/pkg/internal/fds"
 	"github.com/moatd/moatd/pkg/internal/grants"
 	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/tasks"
@@ -28,40 +29,52 @@ func Serve(ctx context.Context, opts Options) error {
 		d.log.Info("no runs: ending until the next connection")
 		err = nil
 	}
-	return errors.Join(err, d.opts.Notify.Status("ended; the next connection starts it again"), d.close())
+	return errors.Join(err, d.close(), d.opts.Notify.Status(d.farewell()))
 }
 
 // tasks are the parts that run together. When one ends, all do, each in its own
 // orderly way.
 func (d *parts) tasks() []tasks.Task {
 	list := []tasks.Task{
-		{Name: "api", Run: func(ctx context.Context) error { return d.server.Serve(ctx, d.api) }},
+		d.serves("api", func(ctx context.Context) error {
+			return d.server.Serve(ctx, fds.Few(d.api, d.sparingly()))
+		}),
 		{Name: "status", Run: d.report},
-		{Name: "watchdog", Run: func(ctx context.Context) error { return d.opts.Notify.Watchdog(ctx, d.check) }},
+		{Name: "watchdog", Run: d.watchdog},
+		{Name: "attend", Run: d.attend},
 		{Name: "hangup", Run: d.hangup},
 		{Name: "heal", Run: d.registry.Heal},
 		{Name: "credentials", Run: d.watch},
 		{Name: "routes", Run: d.watchRoutes},
 	}
 	if len(d.proxies) > 0 {
-		list = append(list, tasks.Task{Name: "proxy", Run: func(ctx context.Context) error {
-			return d.proxy.Serve(ctx, d.proxies...)
-		}})
+		list = append(list, d.serves("proxy", func(ctx context.Context) error {
+			return d.proxy.Serve(ctx, d.sparing(d.proxies)...)
+		}))
 	}
 	if d.opts.Containers != nil {
 		list = append(list, tasks.Task{Name: "liveness", Run: d.liveness})
 	}
 	if len(d.routes.listeners) > 0 {
-		list = append(list, tasks.Task{Name: "routing", Run: func(ctx context.Context) error {
-			return d.routes.router.Serve(ctx, d.routes.listeners...)
-		}})
+		list = append(list, d.serves("routing", func(ctx context.Context) error {
+			return d.routes.router.Serve(ctx, d.sparing(d.routes.listeners)...)
+		}))
 	}
 	if idle := d.opts.Settings.IdleExit; idle > 0 {
 		list = append(list, tasks.Task{Name: "idle", Run: func(ctx context.Context) error {
-			return d.registry.WaitIdle(ctx, idle)
+			return d.registry.WaitIdle(ctx, idle, func() bool { return d.connections() > 0 })
 		}})
 	}
 	return list
+}
+
+// serves returns the task of a server, for whose end a drain waits.
+func (d *parts) serves(name string, run func(context.Context) error) tasks.Task {
+	d.serving.Add(1)
+	return tasks.Task{Name: name, Run: func(ctx context.Context) error {
+		defer d.serving.Done()
+		return run(ctx)
+	}}
 }
 
 // liveness removes the runs whose containers are gone.

@@ -31,8 +31,8 @@ type Network struct {
 	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-func (n Network) orSystem() network {
-	all := systemNetwork()
+// over returns the network all, with what n has in its place.
+func (n Network) over(all network) network {
 	if n.Lookup != nil {
 		all.lookup = n.Lookup
 	}
@@ -43,8 +43,8 @@ func (n Network) orSystem() network {
 }
 
 // systemNetwork returns the network of this machine.
-func systemNetwork() network {
-	d := net.Dialer{Timeout: dialTimeout}
+func systemNetwork(opts Options) network {
+	d := net.Dialer{Timeout: dialTimeout, Control: opts.Control}
 	return network{lookup: net.DefaultResolver.LookupNetIP, local: net.InterfaceAddrs, connect: d.DialContext}
 }
 

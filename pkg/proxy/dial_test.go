@@ -89,7 +89,7 @@ func TestDialWithoutKnowingTheOwnAddresses(t *testing.T) {
 func TestSystemNetworkReachesThisMachine(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(hello))
 	defer srv.Close()
-	allowed := &dialer{network: systemNetwork(), special: true}
+	allowed := &dialer{network: systemNetwork(Options{}), special: true}
 	conn, err := allowed.dial(t.Context(), "tcp", srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatalf("dial: %v", err)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -34,6 +36,9 @@ type Options struct {
 	// Network is what is between the proxy and the upstreams; the zero value means
 	// the network of this machine.
 	Network Network
+	// Control is called for each socket to an upstream before it connects, as that
+	// of [net.Dialer]; nil means that nothing is.
+	Control func(network, address string, conn syscall.RawConn) error
 	// Log gets a line for each request; nil means none.
 	Log *logrus.Logger
 }
@@ -48,6 +53,7 @@ type Proxy struct {
 	upstream  pools
 	conns     drain.Conns
 	exchanges drain.Set[*exchange] // the requests under way
+	cut       atomic.Int64         // connections cut at the end of a drain
 }
 
 const (
@@ -57,7 +63,7 @@ const (
 )
 
 // New returns a proxy that waits for [Proxy.Serve].
-func New(opts Options) (*Proxy, error) { return newProxy(opts, opts.Network.orSystem()) }
+func New(opts Options) (*Proxy, error) { return newProxy(opts, opts.Network.over(systemNetwork(opts))) }
 
 func newProxy(opts Options, n network) (*Proxy, error) {
 	if opts.Runs == nil || opts.Certificate == nil {

@@ -51,7 +51,9 @@ func (p *Proxy) drain(ctx context.Context) {
 	_ = p.plain.Shutdown(limited) // an error means that the limit is reached;
 	_ = p.tunnels.Shutdown(limited)
 	if !p.conns.Wait(limited) { // what is left then is cut
-		p.opts.Log.WithField("cut", p.conns.Cut()).Warn("drain limit reached: connections cut")
+		n := p.conns.Cut()
+		p.cut.Store(int64(n))
+		p.opts.Log.WithField("cut", n).Warn("drain limit reached: connections cut")
 	}
 	graced, cancel := context.WithTimeout(ctx, cutGrace)
 	defer cancel()
@@ -61,3 +63,11 @@ func (p *Proxy) drain(ctx context.Context) {
 
 // Open returns how many connections of clients are open.
 func (p *Proxy) Open() int { return p.conns.Len() }
+
+// Cut returns how many connections Serve has cut at its end, because they were
+// open for longer than DrainLimit.
+func (p *Proxy) Cut() int { return int(p.cut.Load()) }
+
+// DropIdle closes the connections to upstreams that no request uses. After a
+// sleep of the machine they look open and are dead.
+func (p *Proxy) DropIdle() { p.upstream.closeIdle() }

@@ -45,8 +45,8 @@ func (rt *Router) forward(w http.ResponseWriter, r *http.Request, p passage) {
 
 // newTransport returns the way to the services. Nothing but the connection has a
 // time limit: an answer may take its time, and an event stream never ends.
-func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: dialTimeout}
+func newTransport(opts Options) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: opts.Control}
 	return &http.Transport{
 		DialContext:           dialer.DialContext,
 		DisableCompression:    true, // a body goes through as it is

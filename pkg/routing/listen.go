@@ -1,11 +1,9 @@
 package routing
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
-	"syscall"
 	"time"
 )
 
@@ -13,50 +11,22 @@ import (
 // request begins with it.
 const tlsRecord = 0x16
 
-// The pause after an Accept that failed for a reason that passes.
-const (
-	firstPause = 5 * time.Millisecond
-	lastPause  = time.Second
-)
-
 // accept takes connections from ln until it is closed or fails for good. What
 // a connection speaks is found out beside it: a silent client holds up nobody.
-func (rt *Router) accept(ctx context.Context, ln net.Listener) error {
-	pause := firstPause
+func (rt *Router) accept(ln net.Listener) error {
 	for {
 		conn, err := ln.Accept()
-		switch {
-		case err == nil:
-			pause = firstPause
-			c, a := &client{Conn: conn, all: &rt.clients}, new(activity)
-			rt.clients.Add(c)
-			rt.running.Add(a)
-			go func() {
-				defer rt.running.Remove(a)
-				rt.sort(c)
-			}()
-		case !passes(err):
+		if err != nil {
 			return err
-		default:
-			rt.opts.Log.WithError(err).WithField("pause", pause).Warn("routing: no connection accepted")
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
-			pause = min(2*pause, lastPause)
 		}
+		c, a := &client{Conn: conn, all: &rt.clients}, new(activity)
+		rt.clients.Add(c)
+		rt.running.Add(a)
+		go func() {
+			defer rt.running.Remove(a)
+			rt.sort(c)
+		}()
 	}
-}
-
-// passes reports whether Accept may succeed again: the process or the machine is
-// short of something, or a client gave up early.
-func passes(err error) bool {
-	for _, cause := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
-		if errors.Is(err, cause) {
-			return true
-		}
-	}
-	return false
 }
 
 // sort queues a connection as one of TLS or of HTTP, once it has spoken.

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -24,6 +26,9 @@ type Options struct {
 	// DrainLimit is how long requests may last once Serve is to end; 0 cuts
 	// them at once.
 	DrainLimit time.Duration
+	// Control is called for each socket to a service before it connects, as that
+	// of [net.Dialer]; nil means that nothing is.
+	Control func(network, address string, conn syscall.RawConn) error
 	// Log gets what goes wrong on connections; nil means no log.
 	Log *logrus.Logger
 }
@@ -40,6 +45,7 @@ type Router struct {
 	conns     drain.Conns
 	clients   drain.Set[*client]   // those of conns, with what they are doing
 	running   drain.Set[*activity] // requests, and connections that have not spoken yet
+	cut       atomic.Int64         // connections cut at the end of a drain
 }
 
 // An activity is something under way; it has a size, so that each has its own
@@ -62,7 +68,7 @@ func New(opts Options) (*Router, error) {
 		opts.Log = logrus.New()
 		opts.Log.SetOutput(io.Discard)
 	}
-	rt := &Router{opts: opts, transport: newTransport(), queue: drain.NewQueue("routing")}
+	rt := &Router{opts: opts, transport: newTransport(opts), queue: drain.NewQueue("routing")}
 	rt.proxy = rt.newProxy()
 	rt.server = &http.Server{
 		Handler:           rt,
@@ -110,3 +116,7 @@ func (rt *Router) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 
 // Open returns how many connections of clients are open.
 func (rt *Router) Open() int { return rt.conns.Len() }
+
+// Cut returns how many connections Serve has cut at its end, because they were
+// open for longer than DrainLimit.
+func (rt *Router) Cut() int { return int(rt.cut.Load()) }

@@ -6,11 +6,13 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/moatd/moatd/pkg/internal/drain"
+	"github.com/moatd/moatd/pkg/internal/fds"
 )
 
 // arrivalGrace is how long a client that was accepted may take to send its
@@ -28,9 +30,11 @@ const cutGrace = time.Second
 func (rt *Router) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+	listeners = slices.Clone(listeners)
 	loops := []func() error{func() error { return rt.server.Serve(rt.queue) }}
-	for _, ln := range listeners {
-		loops = append(loops, func() error { return rt.accept(ctx, rt.conns.Track(ln)) })
+	for i, ln := range listeners {
+		listeners[i] = fds.Few(ln, fds.Options{Short: rt.short})
+		loops = append(loops, func() error { return rt.accept(rt.conns.Track(listeners[i])) })
 	}
 	wait := drain.Start(ctx, end, loops...)
 	<-ctx.Done()
@@ -40,6 +44,8 @@ func (rt *Router) Serve(ctx context.Context, listeners ...net.Listener) error {
 	rt.drain(context.WithoutCancel(ctx))
 	return wait()
 }
+
+func (rt *Router) short(err error) { rt.opts.Log.WithError(err).Warn("routing: connections wait") }
 
 // drain ends the server. Each connection is good for one request more, so that
 // a client that was accepted is served, whatever it is about to send.
@@ -51,7 +57,9 @@ func (rt *Router) drain(ctx context.Context) {
 	rt.conns.Arrive(arriving, rt.closeIdle)
 	_ = rt.server.Shutdown(limited) // an error means that the limit is reached;
 	if !rt.conns.Wait(limited) {    // what is left then is cut
-		rt.opts.Log.WithField("cut", rt.conns.Cut()).Warn("routing: drain limit reached: connections cut")
+		n := rt.conns.Cut()
+		rt.cut.Store(int64(n))
+		rt.opts.Log.WithField("cut", n).Warn("routing: drain limit reached: connections cut")
 	}
 	graced, cancel := context.WithTimeout(ctx, cutGrace)
 	defer cancel()

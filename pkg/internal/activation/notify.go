@@ -1,11 +1,13 @@
 package activation
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -61,8 +63,22 @@ func (n *Notifier) Ready(status string) error { return n.tell("READY=1\n", statu
 func (n *Notifier) Status(status string) error { return n.tell("", status) }
 
 // Stopping reports that the end has begun, and sets the status. From then on
-// systemd counts TimeoutStopSec= and expects no more of the watchdog.
-func (n *Notifier) Stopping(status string) error { return n.tell("STOPPING=1\n", status) }
+// systemd counts TimeoutStopSec= and expects no more of the watchdog; if that
+// time is shorter than limit, it waits for as long as limit all the same.
+func (n *Notifier) Stopping(status string, limit time.Duration) error {
+	return n.tell(fmt.Sprintf("STOPPING=1\nEXTEND_TIMEOUT_USEC=%d\n", limit.Microseconds()), status)
+}
+
+// Failed sets the status to why this process is about to end, which systemd
+// shows until the next start, with the error of the system that is in the tree
+// of cause, if there is one.
+func (n *Notifier) Failed(cause error) error {
+	state := ""
+	if errno, ok := errors.AsType[syscall.Errno](cause); ok {
+		state = fmt.Sprintf("ERRNO=%d\n", int(errno))
+	}
+	return n.tell(state, cause.Error())
+}
 
 // Reloading reports that a reload has begun; [Notifier.Ready] has to follow. The
 // time stamp goes into the same datagram, as Type=notify-reload demands.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -53,7 +54,9 @@ func TestNotifierDatagrams(t *testing.T) {
 		{"status", func() error { return n.Status("draining 2") }, "STATUS=draining 2"},
 		{"a status cannot smuggle an assignment", func() error { return n.Status("a\nMAINPID=1\r\x00b") }, "STATUS=a MAINPID=1  b"},
 		{"a status that is not UTF-8", func() error { return n.Status("a\xffb") }, "STATUS=a\uFFFDb"},
-		{"stopping", func() error { return n.Stopping("bye") }, "STOPPING=1\nSTATUS=bye"},
+		{"stopping", func() error { return n.Stopping("bye", 2*time.Second) }, "STOPPING=1\nEXTEND_TIMEOUT_USEC=2000000\nSTATUS=bye"},
+		{"failed", func() error { return n.Failed(errors.New("no\nhome")) }, "STATUS=no home"},
+		{"failed in the system", func() error { return n.Failed(fmt.Errorf("open x: %w", syscall.EACCES)) }, "ERRNO=13\nSTATUS=open x: permission denied"},
 		{"reloading, in one datagram", n.Reloading, "RELOADING=1\nMONOTONIC_USEC=[0-9]+"},
 	}
 	for _, tt := range tests {
@@ -72,7 +75,7 @@ func TestNotifierWithoutAManagerDoesNothing(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	t.Setenv("WATCHDOG_USEC", "3000000") // of a manager above ours
 	for name, n := range map[string]*Notifier{"nil": nil, "zero": {}, "new": NewNotifier()} {
-		err := errors.Join(n.Ready("x"), n.Status("x"), n.Stopping("x"), n.Reloading())
+		err := errors.Join(n.Ready("x"), n.Status("x"), n.Stopping("x", 0), n.Failed(errors.New("x")), n.Reloading())
 		if err != nil || n.WatchdogInterval() != 0 {
 			t.Errorf("%s: errors %v, watchdog %v; want none", name, err, n.WatchdogInterval())
 		}

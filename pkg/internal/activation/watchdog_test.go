@@ -36,6 +36,7 @@ func TestWatchdog(t *testing.T) {
 	ok := func(context.Context) error { return nil }
 	fail := func(context.Context) error { return sick }
 	late := func(ctx context.Context) error { <-ctx.Done(); return nil }
+	slow := func(context.Context) error { time.Sleep(4 * time.Second); return nil }
 	tests := []struct {
 		name   string
 		checks []func(context.Context) error // one after the other; ok when they are used up
@@ -56,16 +57,31 @@ func TestWatchdog(t *testing.T) {
 			},
 		},
 		{
-			"a check that hangs is given up after the interval",
-			[]func(context.Context) error{hang},
+			"a check that hangs is given up after half of the interval, so that the cause is told before the end",
+			[]func(context.Context) error{hang, hang},
 			10 * time.Second,
-			[]note{{9 * time.Second, "STATUS=unhealthy: context deadline exceeded"}, {9 * time.Second, ping}, {9 * time.Second, "STATUS=serving"}},
+			[]note{
+				{4500 * time.Millisecond, "STATUS=unhealthy: context deadline exceeded"},
+				{9 * time.Second, "STATUS=unhealthy: context deadline exceeded"},
+				{9 * time.Second, ping},
+				{9 * time.Second, "STATUS=serving"},
+			},
 		},
 		{
 			"a check that succeeds too late has failed",
 			[]func(context.Context) error{late},
-			9500 * time.Millisecond,
-			[]note{{9 * time.Second, "STATUS=unhealthy: took longer than 9s"}, {9 * time.Second, ping}, {9 * time.Second, "STATUS=serving"}},
+			5 * time.Second,
+			[]note{
+				{4500 * time.Millisecond, "STATUS=unhealthy: not within 4.5s"},
+				{4500 * time.Millisecond, ping},
+				{4500 * time.Millisecond, "STATUS=serving"},
+			},
+		},
+		{
+			"a machine so slow that a check takes almost half of the interval is well",
+			[]func(context.Context) error{slow, slow, ok, slow},
+			16 * time.Second,
+			[]note{{4 * time.Second, ping}, {8 * time.Second, ping}, {8 * time.Second, ping}, {15 * time.Second, ping}, {15 * time.Second, ping}},
 		},
 		{"the end during a check is no failure", []func(context.Context) error{ok, hang}, 4 * time.Second, []note{{0, ping}}},
 	}
@@ -96,6 +112,26 @@ func TestWatchdog(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Under load a timer is late too, though never by much more than its time.
+func TestOverslept(t *testing.T) {
+	const every = 10 * time.Second
+	for _, tt := range []struct {
+		name        string
+		pause, took time.Duration
+		want        bool
+	}{
+		{"in time", every, every, false},
+		{"late, on a busy machine", every, every + 3*time.Second, false},
+		{"a check took all the time, so there was no pause", 0, 0, false},
+		{"stopped for longer than the pings may be apart", every, time.Minute, true},
+		{"stopped without a pause", 0, 11 * time.Second, true},
+	} {
+		if got := overslept(tt.pause, tt.took, every); got != tt.want {
+			t.Errorf("%s: overslept(%v, %v, %v) = %t, want %t", tt.name, tt.pause, tt.took, every, got, tt.want)
+		}
 	}
 }
 

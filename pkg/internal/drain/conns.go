@@ -16,10 +16,13 @@ import (
 // Conns are the open connections of clients, also those that net/http has
 // handed over and forgotten. The zero value has none; it is safe for concurrent
 // use.
-type Conns struct{ open Set[*conn] }
+type Conns struct {
+	open      Set[*conn]
+	accepting Set[*listener] // whose Accept has not failed: the next connection may be there already
+}
 
 // Track returns a listener whose connections are in the set until closed.
-func (c *Conns) Track(ln net.Listener) net.Listener { return listener{ln, c} }
+func (c *Conns) Track(ln net.Listener) net.Listener { return &listener{ln, c} }
 
 // Len returns how many connections are open.
 func (c *Conns) Len() int { return c.open.Len() }
@@ -41,15 +44,16 @@ func (c *Conns) Cut() int {
 // overlooks those that become idle just now.
 const closeIdleEvery = 50 * time.Millisecond
 
-// Arrive lets each connection end with one answer more, until none is open, and
-// reports whether that is so before ctx ends. The listeners must be closed.
+// Arrive lets each connection end with one answer more, until none is open and
+// none is about to be, and reports whether that is so before ctx ends. The
+// listeners must be closed.
 // closeIdle must close the connections that wait for nothing and make each
 // other one end with its next answer; it is called again and again.
 func (c *Conns) Arrive(ctx context.Context, closeIdle func()) bool {
 	for ctx.Err() == nil {
 		closeIdle()
 		pause, cancel := context.WithTimeout(ctx, closeIdleEvery)
-		none := c.open.Wait(pause)
+		none := c.accepting.Wait(pause) && c.open.Wait(pause)
 		cancel()
 		if none {
 			return true
@@ -64,9 +68,11 @@ type listener struct {
 }
 
 // Accept implements [net.Listener].
-func (l listener) Accept() (net.Conn, error) {
+func (l *listener) Accept() (net.Conn, error) {
+	l.conns.accepting.Add(l)
 	c, err := l.Listener.Accept()
 	if err != nil {
+		l.conns.accepting.Remove(l)
 		return nil, err
 	}
 	tracked := &conn{c, l.conns}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,60 @@ func TestAClientThatWasAcceptedIsServed(t *testing.T) {
 	if !<-done {
 		t.Error("Arrive = false, want true once no connection is open")
 	}
+}
+
+// slowListener has a connection that the kernel gave out just before Close, and
+// whose Accept returns after it.
+type slowListener struct {
+	net.Listener
+	goOn chan net.Conn
+}
+
+// Accept implements [net.Listener].
+func (s slowListener) Accept() (net.Conn, error) {
+	if c, ok := <-s.goOn; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func TestAClientWhoseAcceptIsUnderWayIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c Conns
+		inner := slowListener{goOn: make(chan net.Conn)}
+		ln := c.Track(inner)
+		accepted := make(chan net.Conn)
+		go func() {
+			defer close(accepted)
+			for {
+				conn, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				accepted <- conn
+			}
+		}()
+		synctest.Wait()
+		arrived := make(chan bool, 1)
+		var idle atomic.Int32
+		go func() { arrived <- c.Arrive(t.Context(), func() { idle.Add(1) }) }()
+		time.Sleep(time.Second)
+		if n := idle.Load(); len(arrived) > 0 || n < 10 {
+			t.Errorf("Arrive has returned while an Accept is under way, or closed what is idle %d times in a second, want some twenty", n)
+		}
+		server, _ := net.Pipe()
+		inner.goOn <- server
+		conn := <-accepted
+		close(inner.goOn)
+		time.Sleep(time.Second)
+		if len(arrived) > 0 {
+			t.Error("Arrive has returned with a connection open")
+		}
+		conn.Close()
+		if !<-arrived {
+			t.Error("Arrive = false, want true once no connection is open")
+		}
+	})
 }
 
 func TestWhatDoesNotEndIsCut(t *testing.T) {

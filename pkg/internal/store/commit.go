@@ -77,6 +77,9 @@ func (s *Store) transact(batch []*change) error {
 					return err
 				}
 			}
+			if s.beforeCommit != nil {
+				s.beforeCommit()
+			}
 			return nil
 		})
 	})

@@ -133,14 +133,24 @@ func TestTheLastWriterWins(t *testing.T) {
 
 func TestCheckNoticesACommitThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := openTemp(t)
-		s.turn <- struct{}{}
+		hang, goOn := make(chan struct{}), make(chan struct{})
+		s, _, err := Open(filepath.Join(t.TempDir(), "moatd.db"), Options{BeforeCommit: func() { hang <- struct{}{}; <-goOn }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		put := make(chan error)
+		go func() { put <- s.PutRun("a", []byte("1")) }()
+		<-hang
 		ctx, cancel := context.WithTimeout(t.Context(), 5e9)
 		defer cancel()
 		if err := s.Check(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Check() while a commit hangs = %v, want the error of its context", err)
 		}
-		<-s.turn
+		close(goOn)
+		if err := <-put; err != nil {
+			t.Errorf("PutRun() once the disk answers = %v", err)
+		}
 		if err := s.Check(t.Context()); err != nil {
 			t.Errorf("Check() afterwards = %v, want nil", err)
 		}

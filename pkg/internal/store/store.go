@@ -40,6 +40,11 @@ type Options struct {
 	// older program can name it when it refuses the file. Empty means that
 	// the last one stays.
 	Writer string
+
+	// BeforeCommit is called in each transaction, after its changes and before
+	// they go to the disk; nil means that nothing is. It is for tests of what
+	// becomes of a program whose disk hangs.
+	BeforeCommit func()
 }
 
 // A Store is an open database file. Its methods may be called concurrently; the
@@ -49,7 +54,8 @@ type Store struct {
 	db *bolt.DB
 
 	// turn is held (by a value in it) by the one who commits.
-	turn chan struct{}
+	turn         chan struct{}
+	beforeCommit func() // nil for nothing
 
 	mu    sync.Mutex // guards queue
 	queue []*change  // not yet taken into a transaction, in order
@@ -101,7 +107,7 @@ func tryOpen(path string, opts Options, l layout) (*Store, Recovery, error) {
 	if err != nil {
 		return nil, Recovery{}, err
 	}
-	s := &Store{db: db, turn: make(chan struct{}, 1)}
+	s := &Store{db: db, turn: make(chan struct{}, 1), beforeCommit: opts.BeforeCommit}
 	if err := s.prepare(opts, l); err != nil {
 		return nil, Recovery{}, errors.Join(err, db.Close())
 	}
