@@ -146,8 +146,11 @@ func parseProgram(out string) (version.Version, bool) {
 }
 
 // replaced reports whether the program of the daemon is no longer the file that
-// it was started from, as far as that can be seen.
+// it was started from: the daemon says so, or, if it is too old to, it shows.
 func replaced(h *daemon.HealthResponse) bool {
+	if h.Exe != "" {
+		return h.ExeChanged
+	}
 	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", h.PID))
 	return err == nil && strings.HasSuffix(exe, " (deleted)")
 }

@@ -112,6 +112,7 @@ func TestMeet(t *testing.T) {
 		{"a daemon of the first version says nothing", `{"pid":7,"run_count":1}`, "moatd v1.2.0", 7, nil, 0, ""},
 		{"runs are left alone", fmt.Sprintf(older, 3), "moatd v1.2.0", 7, nil, 0, "moat: moatd is still v1.1.0, moat v1.2.0; its 3 runs go on over a restart: moat daemon restart\n"},
 		{"without runs the service is restarted", fmt.Sprintf(older, 0), "moatd v1.2.0 0123", 7, nil, 1, "moat: moatd v1.1.0 had no runs and was restarted; it is v1.2.0 now\n"},
+		{"a daemon that knows that its program was replaced", `{"pid":7,"version":"v1.2.0","exe":"/x","exe_changed":true}`, "moatd v1.2.0", 7, nil, 1, "moat: moatd v1.2.0 had no runs and was restarted; it is v1.2.0 now\n"},
 		{"a restart that would change nothing is not made", fmt.Sprintf(older, 0), "moatd v1.1.0", 7, nil, 0, "moat: moatd is still v1.1.0, moat v1.2.0, and the service starts no other: moat daemon install\n"},
 		{"a program that does not say its version is not started", fmt.Sprintf(older, 0), "hello", 7, nil, 0, "moat: moatd is still v1.1.0, moat v1.2.0, and the service starts no other: moat daemon install\n"},
 		{"a daemon that is not the service's is not restarted", fmt.Sprintf(older, 0), "moatd v1.2.0", 0, nil, 0, "moat: moatd is still v1.1.0, moat v1.2.0: moat daemon restart\n"},

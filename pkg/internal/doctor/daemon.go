@@ -118,7 +118,13 @@ func (s *scene) procFile(name string) (string, error) {
 // the daemon runs.
 func (s *scene) binary(context.Context) Verdict {
 	started := ""
-	if s.pid() > 0 {
+	if s.health != nil {
+		started = s.health.Exe
+	}
+	if started != "" && s.health.ExeChanged {
+		started += deleted
+	}
+	if started == "" && s.pid() > 0 {
 		started, _ = os.Readlink(s.path("proc", strconv.Itoa(s.pid()), "exe")) // "" where there is no /proc
 	}
 	if s.status.Exe != "" {
@@ -168,6 +174,9 @@ func judgeBinary(started string, pid int) Verdict {
 func (s *scene) descriptors(context.Context) Verdict {
 	if s.pid() == 0 {
 		return skip("no daemon runs")
+	}
+	if s.health != nil && s.health.FDLimit > 0 {
+		return judgeDescriptors(s.health.FDLimit, s.health.FDOpen)
 	}
 	limits, err := s.procFile("limits")
 	if err != nil {

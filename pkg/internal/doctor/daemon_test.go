@@ -128,6 +128,18 @@ func TestEnvironmentOfADaemonThatCannotBeLookedAt(t *testing.T) {
 	judge(t, []verdictCase{{"the process itself goes first", s.environment(t.Context()), OK, "", ""}})
 }
 
+func TestWhatTheDaemonSaysOfItselfGoesFirst(t *testing.T) {
+	s := living(func(s *scene) {
+		s.status.Exe, s.health.Exe, s.health.FDLimit, s.health.FDOpen = "", "/x/moatd", 1000, 900
+	})
+	judge(t, []verdictCase{
+		{"its program", s.binary(t.Context()), OK, "process 7 is /x/moatd", ""},
+		{"its descriptors", s.descriptors(t.Context()), Fail, "900 of 1000", fixRestart},
+	})
+	s.health.ExeChanged = true
+	judge(t, []verdictCase{{"its program was replaced", s.binary(t.Context()), Warn, "/x/moatd was replaced", fixRestart}})
+}
+
 func TestParseLimit(t *testing.T) {
 	for _, tt := range []struct {
 		name, limits string
