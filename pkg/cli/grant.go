@@ -46,6 +46,8 @@ expired.`,
   moat grant openai --from-env OPENAI_API_KEY
   moat grant github:acme/app --from-command 'op read op://work/github/token'`,
 		Args: arguments(1, 1),
+
+		ValidArgsFunction: first(a.completes(a.knownProviders)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.grant(cmd.Context(), args[0], f)
 		},

@@ -19,7 +19,9 @@ func (a *app) lsCommand() *cobra.Command {
 		Short:   "List the runs",
 		Long:    "moat ls lists the runs in the order of their registration, with what is wrong with them.",
 		Args:    arguments(0, 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.ls(cmd.Context()) },
+
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.ls(cmd.Context()) },
 	}
 }
 

@@ -39,8 +39,7 @@ type Process struct {
 
 // Main runs the command that the arguments name and returns the exit code.
 func Main(ctx context.Context, p Process) int {
-	a := &app{process: p}
-	root := a.command() //nolint:contextcheck // cobra hands the context on
+	root := Command(p) //nolint:contextcheck // cobra hands the context on
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
@@ -65,6 +64,13 @@ func Main(ctx context.Context, p Process) int {
 		return c.code
 	}
 	return exitFailure
+}
+
+// Command returns moat and the commands below it, for p and for who describes
+// them.
+func Command(p Process) *cobra.Command {
+	a := &app{process: p}
+	return a.command()
 }
 
 // exitCode is an error that ends the program with a code and says nothing more.
@@ -102,6 +108,7 @@ func (a *app) command() *cobra.Command {
 		root.AddCommand(cmd)
 	}
 	root.AddCommand(a.daemonCommand(), a.doctorCommand())
+	root.AddCommand(a.completionCommand()) // it needs no settings
 	root.SetHelpCommand(helpCommand(root))
 	return root
 }

@@ -20,7 +20,9 @@ func (a *app) revokeCommand() *cobra.Command {
 once: their requests to its hosts are refused from then on.`,
 		Example: "  moat revoke github",
 		Args:    arguments(1, 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return a.revoke(cmd.Context(), args[0]) },
+
+		ValidArgsFunction: first(a.completes(a.storedGrants)),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.revoke(cmd.Context(), args[0]) },
 	}
 }
 

@@ -47,6 +47,10 @@ starts.`,
 	flags.StringArrayVar(&f.allow, "allow", nil, "`host` to allow: host, host:port, *.domain; may be repeated")
 	flags.StringVar(&f.policy, "policy", "", "network `policy`: permissive or strict (default permissive)")
 	flags.StringVar(&f.name, "name", "", "`id` of the run (default a random one)")
+	completeFlag(cmd, "grant", a.completes(a.storedGrants))
+	completeFlag(cmd, "policy", cobra.FixedCompletions([]string{"permissive", "strict"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(cmd, "allow", cobra.NoFileCompletions)
+	completeFlag(cmd, "name", cobra.NoFileCompletions)
 	return cmd
 }
 

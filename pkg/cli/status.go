@@ -21,7 +21,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `moat status shows the daemon: its process, its port, its runs, its problems. It
 never starts one. It ends with 0 if the daemon runs and with 3 if it does not.`,
 		Args: arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
+
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context()) },
 	}
 }
 
