@@ -19,6 +19,36 @@ build: ## build moat and moatd into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/moat ./cmd/moat
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/moatd ./cmd/moatd
 
+.PHONY: docs
+docs: ## write man pages and completions into bin/docs
+	$(GO) run ./packaging/cmd/gendocs write '$(VERSION:-dirty=)' "$$(git log -1 --format=%ct)" bin/docs
+
+.PHONY: deb
+deb: ## build the packages for Debian and its kin into dist/
+	packaging/build dist deb
+
+.PHONY: rpm
+rpm: ## build the packages for Fedora, SUSE and their kin into dist/
+	packaging/build dist rpm
+
+.PHONY: sbom
+sbom: ## write the bills of materials of the programs into dist/
+	packaging/build dist sbom
+
+.PHONY: dist
+dist: ## build all that a release consists of into dist/: packages, archives, bills of materials, checksums
+	rm -rf dist
+	packaging/build dist
+
+.PHONY: check-dist
+check-dist: ## check what is in dist/; needs lintian rpm rpmlint mandoc ruby
+	cd packaging/tools && $(GO) vet ./... && $(GO) test ./...
+	packaging/check dist
+
+.PHONY: check-twice
+check-twice: ## build all of dist/ twice and compare
+	packaging/check twice
+
 .PHONY: demo
 demo: ## show the main job, from grant to crash, on this machine; needs Go alone
 	$(GO) run ./pkg/internal/demo
