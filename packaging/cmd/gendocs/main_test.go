@@ -153,7 +153,7 @@ func TestCompletion_ofBashCompletes(t *testing.T) {
 		{"moat run --gr", "--grant\n"},
 		{"moat run --policy ", "permissive\nstrict\n"},
 		{"moat completion ", "bash\nfish\npowershell\nzsh\n"},
-		{"moat grant git", "github\n"},
+		{"moat grant anth", "anthropic\n"},
 	} {
 		if got := complete(t, "bash", "-c", completeInBash, "bash", filepath.Join(dir, "completions", "moat"), tt.line); got != tt.want {
 			t.Errorf("%s<TAB>: %q, want %q", tt.line, got, tt.want)

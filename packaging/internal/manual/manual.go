@@ -76,7 +76,7 @@ func description(cmd *cobra.Command) string {
 // synopsis is the way to call cmd, and the way to call a command below it.
 func synopsis(cmd *cobra.Command) string {
 	var lines string
-	if cmd.Runnable() && !cmd.HasParent() || !cmd.HasSubCommands() {
+	if cmd.Runnable() {
 		use := strings.Fields(strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath()))
 		lines += ".Nm " + cmd.CommandPath() + "\n"
 		if len(use) > 0 {
