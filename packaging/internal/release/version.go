@@ -11,7 +11,8 @@ import (
 
 // described is what `git describe --tags --always --dirty` prints: a tag of
 // Semantic Versioning with how many commits are on top of it, or a commit alone.
-var described = regexp.MustCompile(`^(?:v?(\d+\.\d+\.\d+)(?:-([0-9A-Za-z.]+))?(?:-(\d+)-g([0-9a-f]{7,40}))?|([0-9a-f]{7,40}))$`)
+// It matches what [Version.String] makes of these, too.
+var described = regexp.MustCompile(`^(?:v?(\d+\.\d+\.\d+)(?:-([0-9A-Za-z.]+))?(?:-(\d+)-g([0-9a-f]{7,40})|\+(\d+\.g[0-9a-f]{7,40}))?|([0-9a-f]{7,40}))$`)
 
 // A Version is one of Semantic Versioning, taken from git.
 type Version struct {
@@ -32,8 +33,10 @@ func ParseVersion(describe string) (Version, error) {
 	}
 	v := Version{core: m[1], pre: m[2]}
 	switch {
-	case m[5] != "": // before the first tag
-		v.core, v.post = "0.0.0", "0.g"+m[5]
+	case m[6] != "": // before the first tag
+		v.core, v.post = "0.0.0", "0.g"+m[6]
+	case m[5] != "":
+		v.post = m[5]
 	case m[3] != "":
 		v.post = m[3] + ".g" + m[4]
 	}

@@ -15,6 +15,7 @@ func TestParseVersion(t *testing.T) {
 		{"a candidate sorts before its release", "v1.2.3-rc.1", "1.2.3-rc.1", "1.2.3~rc.1"},
 		{"commits after a tag sort after it", "v1.2.3-5-gabc1234", "1.2.3+5.gabc1234", "1.2.3+5.gabc1234"},
 		{"commits after a candidate", "v1.2.3-rc.1-5-gabc1234", "1.2.3-rc.1+5.gabc1234", "1.2.3~rc.1+5.gabc1234"},
+		{"a version as we write it", "1.2.3-rc.1+5.gabc1234", "1.2.3-rc.1+5.gabc1234", "1.2.3~rc.1+5.gabc1234"},
 		{"no tag yet", "b16b6d2", "0.0.0+0.gb16b6d2", "0.0.0+0.gb16b6d2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -75,6 +76,9 @@ func FuzzParseVersion(f *testing.F) {
 		}
 		if strings.ContainsAny(v.Package(), "- \n/:") || strings.Contains(v.String(), "~") {
 			t.Errorf("ParseVersion(%q) = %s, in packages %s, which no package manager takes", describe, v, v.Package())
+		}
+		if again, err := release.ParseVersion(v.String()); err != nil || again != v {
+			t.Errorf("ParseVersion(%q) = %s, and of that %s, %v", describe, v, again, err)
 		}
 	})
 }
