@@ -11,6 +11,7 @@ import (
 
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/providers"
 )
 
@@ -106,4 +107,21 @@ func (a *app) knownProviders(context.Context) ([]string, error) {
 		return nil, err
 	}
 	return set.Names(), nil // those that can be read; moat grant says what is wrong with the others
+}
+
+// liveRuns lists the runs of a daemon that is there. It starts none.
+func (a *app) liveRuns(ctx context.Context) ([]string, error) {
+	last, err := daemon.ReadLockFile(a.settings.Home)
+	if err != nil || !last.IsAlive() {
+		return nil, err
+	}
+	runs, err := daemon.NewClient(last.SockPath).ListRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, r := range runs {
+		ids = append(ids, r.RunID)
+	}
+	return ids, nil
 }

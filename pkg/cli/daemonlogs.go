@@ -47,6 +47,7 @@ With --json each line is an object with time, level, message and fields.`,
 	flags.IntVarP(&o.Lines, "lines", "n", logLines, "how many lines of the end; 0 means all")
 	flags.StringVar(&o.Since, "since", "", "only what came since `time`, as journalctl reads it, or a duration: 10m")
 	flags.StringVar(&o.Run, "run", "", "only entries of the run `id`")
+	completeFlag(cmd, "run", s.completes(s.liveRuns))
 	return cmd
 }
 

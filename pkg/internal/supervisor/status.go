@@ -98,12 +98,13 @@ func (s *systemd) drift(units map[string]properties, exe string) []string {
 	return odd
 }
 
-// foreignDropIns returns the drop-ins of a unit that are not ours, such as those
-// of systemctl edit.
+// foreignDropIns returns the drop-ins of a unit that are not ours, nor a
+// package's, such as those of systemctl edit.
 func (s *systemd) foreignDropIns(u properties) []string {
 	var all []string
 	for path := range strings.FieldsSeq(u.get("DropInPaths")) {
-		if name := filepath.Base(path); name != sandboxFile && name != listenFile {
+		name, ofPackage := filepath.Base(path), strings.HasPrefix(path, s.path("/usr/lib/"))
+		if name != sandboxFile && name != listenFile && !ofPackage {
 			all = append(all, path)
 		}
 	}
