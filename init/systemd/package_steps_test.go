@@ -5,6 +5,7 @@ package systemd_test
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // fresh are the states after an installation, enabled and active or not: a service
@@ -68,12 +69,13 @@ func (m machine) testPackageUpgrade(t *testing.T) {
 	m.systemctl(t, "--quiet", "mask", "--now", "moatd-routing.socket")
 	r, other := m.register(t, "run_upgrade"), m.register(t, "run_other")
 	before, started := m.property(t, "moatd", "MainPID"), strings.Count(m.journal(t, starts), "Started ")
-	end := m.load(t)
+	begin := time.Now()
+	l := m.load(t, r)
 	m.apt(t, "install", "/root/new.deb")
 	m.works(t, r, "after the upgrade")
 	m.works(t, other, "after the upgrade")
-	got := end()
-	refusedNothing(t, got)
+	got := l.end()
+	m.held(t, got, time.Since(begin))
 	for socket, c := range got {
 		if c.Reset != 0 {
 			t.Errorf("new connections to the %s: %d were reset by the upgrade, want none", socket, c.Reset)
