@@ -187,7 +187,7 @@ func (a *app) validate(ctx context.Context, p *providers.Provider, c *credential
 
 // store stores the credential.
 func (a *app) store(ctx context.Context, p *providers.Provider, c *credential.Credential) error {
-	secrets, err := a.secrets()
+	secrets, err := a.secrets(ctx)
 	if err != nil {
 		return err
 	}

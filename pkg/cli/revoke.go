@@ -31,7 +31,7 @@ type revoked struct {
 }
 
 func (a *app) revoke(ctx context.Context, name string) error {
-	secrets, err := a.secrets()
+	secrets, err := a.secrets(ctx)
 	if err != nil {
 		return err
 	}

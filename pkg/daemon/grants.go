@@ -44,6 +44,7 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 	rc.equipping.Lock() // one after the other, so that what was found last is what counts
 	defer rc.equipping.Unlock()
 	begun := r.refreshes.Load()
+	rc.regain(r.seen)
 	granted := &granted{secrets: make(map[string]credential.Secret)}
 	missing := append(r.configure(ctx, rc, granted), r.secrets(ctx, rc, granted)...)
 	_ = r.assume(rc) // an error stands in what the handler answers

@@ -35,8 +35,9 @@ type RunContext struct {
 	Grants               []string                                    `json:"grants,omitempty"`
 	RegisteredAt         time.Time                                   `json:"registered_at"`
 
-	lost     error  // why the rules of a restored run are not to be had; nil if they are
-	unopened []byte // those rules as they are on disk, nil if they are open
+	lost     error                    // why the rules of a restored run are not to be had; nil if they are
+	unopened []byte                   // those rules as they are on disk, nil if they are open
+	reopen   func() (ownRules, error) // tries to have them; nil if they are open
 
 	newer      unknown // what a newer daemon has stored of it; see record
 	newerRules unknown // and of those rules

@@ -1,0 +1,54 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/internal/store"
+)
+
+// SealAgain seals the rules that runs were registered with anew, with the key
+// that the persister's sealer seals with now, in one step that survives a power
+// cut. What neither of the sealer's keys opens stays as it is, and so does all
+// else in the records, those of a newer daemon included.
+func (p *RunPersister) SealAgain(ctx context.Context) error {
+	p.registry.Refresh(ctx) // or a run that could not be opened would go on with what the old key sealed
+	p.saving.Lock()
+	defer p.saving.Unlock()
+	stored, err := p.runs.Runs()
+	if err != nil {
+		return err
+	}
+	vals := make(map[string][]byte, len(stored))
+	for _, rec := range stored {
+		if vals[rec.ID], err = sealAgain(p.sealer, rec); err != nil {
+			return err
+		}
+	}
+	return p.runs.ReplaceRuns(vals)
+}
+
+func sealAgain(s Sealer, rec store.Record) ([]byte, error) {
+	var all map[string]json.RawMessage
+	var sealed []byte
+	if json.Unmarshal(rec.Val, &all) != nil || json.Unmarshal(all["sealed"], &sealed) != nil || len(sealed) == 0 {
+		return rec.Val, nil // it has none
+	}
+	plain, err := s.Open(sealedName(rec.ID), sealed)
+	if errors.Is(err, credential.ErrWrongKey) || errors.Is(err, credential.ErrDamaged) {
+		return rec.Val, nil
+	}
+	if err == nil {
+		sealed, err = s.Seal(sealedName(rec.ID), plain)
+	}
+	if err == nil {
+		all["sealed"], err = json.Marshal(sealed)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("seal the rules of run %s again: %w", rec.ID, err)
+	}
+	return json.Marshal(all)
+}
