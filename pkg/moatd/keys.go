@@ -60,6 +60,8 @@ func (d *parts) unlock(ctx context.Context) error {
 			wait = firstAsk
 			d.log.WithField("key", d.keys.Place().Source).Info("the credentials can be opened again")
 			d.reload(ctx)
+			fallthrough
+		default:
 			d.finishMove(ctx)
 		}
 		select {
@@ -82,7 +84,9 @@ func (d *parts) finishMove(ctx context.Context) {
 		d.log.WithError(err).Error("the move to another key could not be ended")
 		return
 	}
-	d.logMove(done)
+	if done.To.ID != "" { // nobody else has ended it meanwhile
+		d.logMove(done)
+	}
 }
 
 // rekey moves all that is sealed to a new key.
