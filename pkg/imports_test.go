@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 
 	"pkg/cli": {
 		"config", "credential", "daemon", "internal/doctor", "internal/grants", "internal/hosts", "internal/keyring", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor", "internal/version",
-		"github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
+		"filippo.io/age", "github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
 		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/fds",

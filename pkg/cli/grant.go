@@ -57,7 +57,8 @@ expired.`,
 	flags.BoolVar(&f.noValidate, "no-validate", false, "do not ask the service whether the secret is good")
 	flags.DurationVar(&f.expiresIn, "expires-in", 0, "the `time` that the secret is good for, such as 8h")
 	cmd.AddCommand(a.providersCommand())
-	return cmd
+	cmd.AddCommand(a.storedCommands()...)
+	return a.withProfile(cmd)
 }
 
 // accepted is what validation has found where the service takes the secret.

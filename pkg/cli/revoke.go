@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) revokeCommand() *cobra.Command {
-	return &cobra.Command{
+	return a.withProfile(&cobra.Command{
 		Use:   "revoke GRANT",
 		Short: "Forget a credential",
 		Long: `moat revoke removes a stored credential. Runs that have the grant lose it at
@@ -21,7 +21,7 @@ once: their requests to its hosts are refused from then on.`,
 		Example: "  moat revoke github",
 		Args:    arguments(1, 1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.revoke(cmd.Context(), args[0]) },
-	}
+	})
 }
 
 // revoked is what moat revoke --json prints.
