@@ -51,8 +51,8 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 	if ctx.Err() != nil && rc.snap.Load() != nil {
 		return rc.degraded() // what failed says nothing of the grants
 	}
-	if rc.lost != nil {
-		missing = append(missing, proxy.MissingGrant{Grant: "registration", Reason: "run " + rc.RunID + ": " + rc.lost.Error()})
+	if err := rc.lostRules(); err != nil {
+		missing = append(missing, proxy.MissingGrant{Grant: "registration", Reason: "run " + rc.RunID + ": " + err.Error()})
 	}
 	rc.equipped.Store(begun)
 	rc.publish(granted, missing)

@@ -138,19 +138,29 @@ func (rc *RunContext) setOwnLocked(own ownRules) {
 }
 
 // regain tries again to have the rules that a restored run was registered with:
-// their key may have been locked then. The caller holds rc.equipping.
+// their key may have been locked then. It takes effect with the next snapshot.
 func (rc *RunContext) regain(seen func(secret string)) {
-	if rc.reopen == nil {
+	rc.mu.RLock()
+	reopen := rc.reopen
+	rc.mu.RUnlock()
+	if reopen == nil {
 		return
 	}
-	own, err := rc.reopen()
+	own, err := reopen()
 	rc.mu.Lock()
-	if rc.lost = err; err == nil {
-		rc.unopened, rc.reopen = nil, nil
-		rc.setOwnLocked(own)
+	if rc.reopen != nil { // nobody else was first
+		if rc.lost = err; err == nil {
+			rc.unopened, rc.reopen = nil, nil
+			rc.setOwnLocked(own)
+		}
 	}
 	rc.mu.Unlock()
-	if err == nil {
-		rc.tell(seen)
-	}
+	rc.tell(seen)
+}
+
+// lostRules says why the rules of a restored run are not to be had, nil if they are.
+func (rc *RunContext) lostRules() error {
+	rc.mu.RLock()
+	defer rc.mu.RUnlock()
+	return rc.lost
 }

@@ -14,8 +14,11 @@ import (
 // that the persister's sealer seals with now, in one step that survives a power
 // cut. What neither of the sealer's keys opens stays as it is, and so does all
 // else in the records, those of a newer daemon included.
-func (p *RunPersister) SealAgain(ctx context.Context) error {
-	p.registry.Refresh(ctx) // or a run that could not be opened would go on with what the old key sealed
+// Runs whose rules could not be opened before have them from their next refresh on.
+func (p *RunPersister) SealAgain(context.Context) error {
+	for _, rc := range p.registry.List() { // or one that could not be opened would go on with what the old key sealed
+		rc.regain(p.registry.seen)
+	}
 	p.saving.Lock()
 	defer p.saving.Unlock()
 	stored, err := p.runs.Runs()
