@@ -209,7 +209,7 @@ func (c *KeyChain) choose(ctx context.Context) (KeyPlace, error) {
 	if to == KeyAuto {
 		to = c.suits(ctx)
 	}
-	key, err := c.create(ctx, to)
+	key, err := c.create(ctx, to, func(string) error { return nil })
 	return KeyPlace{to, key.ID()}, err
 }
 

@@ -98,8 +98,8 @@ func is(key Key, id, where string) (Key, error) {
 }
 
 // create makes a key at a place, durably, and reads it back. Of systemd it takes
-// the one that is there.
-func (c *KeyChain) create(ctx context.Context, to KeySource) (key Key, err error) {
+// the one that is there. Before a keyring has it, intent is told its id.
+func (c *KeyChain) create(ctx context.Context, to KeySource, intent func(id string) error) (key Key, err error) {
 	switch to {
 	case KeyInCredentials:
 		if c.opts.SystemdDir == "" {
@@ -109,7 +109,9 @@ func (c *KeyChain) create(ctx context.Context, to KeySource) (key Key, err error
 	case KeyInKeyring:
 		key = newKey(string(to))
 		raw := key.raw()
-		err = c.toKeyring(ctx, key.ID(), Secret(hex.EncodeToString(raw[:])))
+		if err = intent(key.ID()); err == nil {
+			err = c.toKeyring(ctx, key.ID(), Secret(hex.EncodeToString(raw[:])))
+		}
 	default:
 		if err = checkKeyDir(c.opts.Home); err == nil {
 			key = newKey(string(to))

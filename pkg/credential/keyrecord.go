@@ -27,11 +27,9 @@ type keyRecord struct {
 	Previous *KeyPlace `json:"previous,omitempty"`
 	// Moved says that nothing needs Previous any more but its removal.
 	Moved bool `json:"moved,omitempty"`
-}
-
-// needs returns the keys without which not all can be opened.
-func (r keyRecord) needs(id string) bool {
-	return id == r.Current.ID || r.Previous != nil && !r.Moved && id == r.Previous.ID
+	// Next is a key that is about to be stored in a keyring, so that it can be
+	// found there if nothing comes of it. Nothing is sealed with it.
+	Next *KeyPlace `json:"next,omitempty"`
 }
 
 // readKeyRecord returns the record at path, and its bytes, by which it can be
@@ -57,7 +55,7 @@ func wrapRecord(path string, err error) error {
 }
 
 func decodeKeyRecord(data []byte) (rec keyRecord, err error) {
-	if json.Unmarshal(data, &rec) != nil || rec.V < 1 || !rec.Current.known() || rec.Previous != nil && !rec.Previous.known() {
+	if json.Unmarshal(data, &rec) != nil || rec.V < 1 || !rec.Current.known() || !rec.Previous.absentOrKnown() || !rec.Next.absentOrKnown() {
 		return keyRecord{}, errors.New("does not say where the key is")
 	}
 	if rec.V > keyRecordVersion {
@@ -70,6 +68,8 @@ func (p KeyPlace) known() bool {
 	source, err := ParseKeySource(string(p.Source))
 	return err == nil && source != KeyAuto && len(p.ID) == 16 && !notHex(p.ID)
 }
+
+func (p *KeyPlace) absentOrKnown() bool { return p == nil || p.known() }
 
 func notHex(s string) bool {
 	for _, c := range s {

@@ -46,7 +46,7 @@ func (c *KeyChain) Rekey(ctx context.Context, to KeySource, again func(context.C
 			return Moved{}, err
 		}
 	}
-	if err := c.ready(); err != nil {
+	if err := c.ready(ctx); err != nil {
 		return Moved{}, err
 	}
 	if err := c.begin(ctx, to); err != nil {
@@ -57,7 +57,12 @@ func (c *KeyChain) Rekey(ctx context.Context, to KeySource, again func(context.C
 
 // ready looks for what would stop a move half way, and removes what one that
 // ended before its new key was noted has left: nothing was sealed with it.
-func (c *KeyChain) ready() error {
+func (c *KeyChain) ready(ctx context.Context) error {
+	if next := c.state.Load().rec.Next; next != nil {
+		ctx, cancel := context.WithTimeout(ctx, keyringLimit)
+		defer cancel()
+		_ = c.opts.Keyring.Delete(ctx, next.ID) // where that fails it stays, and opens nothing
+	}
 	paths, err := c.sealed()
 	if err != nil {
 		return err
@@ -108,7 +113,9 @@ func (c *KeyChain) begin(ctx context.Context, to KeySource) error {
 	if to == KeyAuto {
 		to = c.suits(ctx)
 	}
-	key, err := c.create(ctx, to)
+	key, err := c.create(ctx, to, func(id string) error {
+		return c.note(keyRecord{Current: old.rec.Current, Next: &KeyPlace{to, id}}, old.ring)
+	})
 	if err != nil {
 		return err
 	}
