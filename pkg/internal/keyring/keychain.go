@@ -69,7 +69,7 @@ func (k *Keychain) Delete(ctx context.Context, id string) error {
 
 // run returns what security prints, which no error shows: it may be the secret.
 func (k *Keychain) run(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, k.path, args...)
+	cmd := exec.CommandContext(ctx, k.path, args...) //nolint:gosec // one tool, with arguments of ours
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.WaitDelay = 100 * time.Millisecond // for what the tool may have started
 	var out bytes.Buffer
