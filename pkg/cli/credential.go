@@ -108,7 +108,7 @@ func (a *app) rekey(ctx context.Context, to string) error {
 	if to == "" && health.Key != nil {
 		to = health.Key.Source
 	}
-	if _, err := credential.ParseKeySource(to); err != nil {
+	if _, err = credential.ParseKeySource(to); err != nil {
 		return usageError{err, "moat credential rekey"}
 	}
 	done, err := client.Rekey(ctx, daemon.RekeyRequest{To: to})

@@ -58,7 +58,7 @@ func (a *app) grantImport(ctx context.Context, path string, from sealFlags, repl
 	}
 	out := imported{Grants: grantsOf(all), Replaced: []string{}}
 	for _, name := range out.Grants {
-		if _, err := secrets.Get(ctx, name); !errors.Is(err, credential.ErrNotFound) { // one that cannot be read is there too
+		if _, err = secrets.Get(ctx, name); !errors.Is(err, credential.ErrNotFound) { // one that cannot be read is there too
 			out.Replaced = append(out.Replaced, name)
 		}
 	}
@@ -66,7 +66,7 @@ func (a *app) grantImport(ctx context.Context, path string, from sealFlags, repl
 		return hinted{fmt.Errorf("there is a credential already for %s; nothing was imported", strings.Join(out.Replaced, ", ")), "--replace replaces what is there"}
 	}
 	for i := range all {
-		if err := secrets.Put(ctx, &all[i]); err != nil {
+		if err = secrets.Put(ctx, &all[i]); err != nil {
 			return hinted{fmt.Errorf("%d of %d credentials were imported: %w", i, len(all), err), "import the file again with --replace"}
 		}
 	}

@@ -142,3 +142,13 @@ func (c *KeyChain) toKeyring(ctx context.Context, id string, text Secret) error 
 	}
 	return nil
 }
+
+// fromKeyring removes a key, if it is there.
+func (c *KeyChain) fromKeyring(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, keyringLimit)
+	defer cancel()
+	if err := c.opts.Keyring.Delete(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
+		return keyringError(ctx, id, err)
+	}
+	return nil
+}

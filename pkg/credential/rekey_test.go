@@ -82,9 +82,9 @@ func contents(t *testing.T, c *KeyChain) []string {
 		if !ok || grant == "openai" {
 			continue
 		}
-		got, err := s.Get(t.Context(), grant)
-		if err != nil {
-			all = append(all, err.Error())
+		got, failed := s.Get(t.Context(), grant)
+		if failed != nil {
+			all = append(all, failed.Error())
 			continue
 		}
 		all = append(all, grant+" "+got.Secret.Reveal())
@@ -361,7 +361,7 @@ func TestChangesDuringAMove(t *testing.T) {
 		}
 		return sealRuns(c)(ctx)
 	})
-	if err := errors.Join(err, <-put); err != nil {
+	if err = errors.Join(err, <-put); err != nil {
 		t.Fatal(err)
 	}
 	want := append([]string{"github:org/0 newest"}, wantContents[2:]...)

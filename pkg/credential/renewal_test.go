@@ -120,7 +120,7 @@ func TestFieldsOfANewerVersionAreKept(t *testing.T) {
 		}
 	}
 	c.Secret, c.Renewal.RefreshToken = "y", "z"
-	if err := s.Put(t.Context(), c); err != nil {
+	if err = s.Put(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	data, err = os.ReadFile(s.path("github"))

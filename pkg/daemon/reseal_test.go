@@ -101,12 +101,12 @@ func TestSealAgain(t *testing.T) {
 		"newer":   `{"v":9,"sealed":"` + base64.StdEncoding.EncodeToString(sealed) + `"}`,
 	}
 	for id, val := range other {
-		if err := disk.PutRun(id, []byte(val)); err != nil {
+		if err = disk.PutRun(id, []byte(val)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p := &RunPersister{registry: NewRegistry(), runs: disk, sealer: old.Sealer("runs")}
-	if _, err := old.Rekey(t.Context(), credential.KeyInFile, p.SealAgain); err != nil {
+	if _, err = old.Rekey(t.Context(), credential.KeyInFile, p.SealAgain); err != nil {
 		t.Fatalf("Rekey = %v", err)
 	}
 	now := unlock(t, newChain(dir)).Sealer("runs")
@@ -121,9 +121,9 @@ func TestSealAgain(t *testing.T) {
 		if rec.ID != "newer" {
 			continue
 		}
-		again, err := sealAgain(now, rec) // opens it with the new key
-		if err != nil || string(again) == string(rec.Val) || !strings.Contains(string(rec.Val), `"v":9`) {
-			t.Errorf("the record of a newer version, %s, does not open with the new key: %v", rec.Val, err)
+		again, failed := sealAgain(now, rec) // opens it with the new key
+		if failed != nil || string(again) == string(rec.Val) || !strings.Contains(string(rec.Val), `"v":9`) {
+			t.Errorf("the record of a newer version, %s, does not open with the new key: %v", rec.Val, failed)
 		}
 	}
 	val := recordOf(t, disk, "a")

@@ -96,14 +96,14 @@ func (s *SecretService) Ready(ctx context.Context) error {
 // Get implements [credential.Keyring].
 func (s *SecretService) Get(ctx context.Context, id string) (text credential.Secret, err error) {
 	err = s.do(ctx, func(in *session) error {
-		item, err := in.find(ctx, id)
-		if err != nil {
-			return err
+		item, failed := in.find(ctx, id)
+		if failed != nil {
+			return failed
 		}
 		var got secret
-		err = in.conn.Object(busName, item).CallWithContext(ctx, ifItem+".GetSecret", 0, in.path).Store(&got)
+		failed = in.conn.Object(busName, item).CallWithContext(ctx, ifItem+".GetSecret", 0, in.path).Store(&got)
 		text = credential.Secret(got.Value)
-		return locked(err)
+		return locked(failed)
 	})
 	return text, err
 }
