@@ -35,10 +35,9 @@ func (p *RunPersister) SealAgain(context.Context) error {
 }
 
 func sealAgain(s Sealer, rec store.Record) ([]byte, error) {
-	var all map[string]json.RawMessage
-	var sealed []byte
-	if json.Unmarshal(rec.Val, &all) != nil || json.Unmarshal(all["sealed"], &sealed) != nil || len(sealed) == 0 {
-		return rec.Val, nil // it has none
+	all, sealed := sealedIn(rec.Val)
+	if len(sealed) == 0 {
+		return rec.Val, nil
 	}
 	plain, err := s.Open(sealedName(rec.ID), sealed)
 	if errors.Is(err, credential.ErrWrongKey) || errors.Is(err, credential.ErrDamaged) {
@@ -54,4 +53,13 @@ func sealAgain(s Sealer, rec store.Record) ([]byte, error) {
 		return nil, fmt.Errorf("seal the rules of run %s again: %w", rec.ID, err)
 	}
 	return json.Marshal(all)
+}
+
+// sealedIn returns the fields of a record, and what is sealed of it: nothing in
+// what is no record.
+func sealedIn(val []byte) (all map[string]json.RawMessage, sealed []byte) {
+	if json.Unmarshal(val, &all) != nil || json.Unmarshal(all["sealed"], &sealed) != nil {
+		return nil, nil
+	}
+	return all, sealed
 }

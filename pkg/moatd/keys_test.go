@@ -74,11 +74,15 @@ func keysIn(d *daemontest.Daemon, r credential.Keyring) *credential.KeyChain {
 
 const ownSecret = "s3cret-of-its-own-0123456789"
 
+// asks are requests of a run that has a grant, and of one that brought a secret
+// of its own: what they get.
+type asks struct{ granted, own func() (int, string) }
+
 // withKeyring returns a daemon that has stopped, whose key is in a keyring, with
-// a run that has a grant and one that brought a secret of its own.
-func withKeyring(t *testing.T) (d *daemontest.Daemon, r *ring, granted, own func() (int, string)) {
+// two runs.
+func withKeyring(t *testing.T) (*daemontest.Daemon, *ring, asks) {
 	t.Helper()
-	d, r = daemontest.New(t), &ring{entries: map[string]credential.Secret{}}
+	d, r := daemontest.New(t), &ring{entries: map[string]credential.Secret{}}
 	origin := d.Origin(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Write([]byte(req.Header.Get("Authorization"))) // an echo, for the test alone
 	}))
@@ -100,16 +104,16 @@ func withKeyring(t *testing.T) (d *daemontest.Daemon, r *ring, granted, own func
 			return status, text
 		}
 	}
-	return d, r, ask(tokens[0]), ask(tokens[1])
+	return d, r, asks{ask(tokens[0]), ask(tokens[1])}
 }
 
 // checkHealed checks that both runs have their credentials.
-func checkHealed(t *testing.T, d *daemontest.Daemon, granted, own func() (int, string)) {
+func checkHealed(t *testing.T, d *daemontest.Daemon, runs asks) {
 	t.Helper()
-	if status, text := granted(); status != 200 || text != "Bearer s3cret-of-the-grant" {
+	if status, text := runs.granted(); status != 200 || text != "Bearer s3cret-of-the-grant" {
 		t.Errorf("the run with the grant gets %d, %q, want its credential", status, text)
 	}
-	if status, text := own(); status != 200 || text != ownSecret {
+	if status, text := runs.own(); status != 200 || text != ownSecret {
 		t.Errorf("the run with its own gets %d, %q, want its credential", status, text)
 	}
 	if h, err := d.Client.Health(t.Context()); err != nil || h.Degraded != 0 || h.Key.Problem != "" || len(h.Problems) > 0 {
@@ -134,7 +138,7 @@ func TestALockedKeyringDegradesAndHeals(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, r, granted, own := withKeyring(t)
+			d, r, runs := withKeyring(t)
 			r.lock(true)
 			d.Keys = keysIn(d, r)
 			d.Start()
@@ -142,16 +146,16 @@ func TestALockedKeyringDegradesAndHeals(t *testing.T) {
 			if err != nil || h.RunCount != 2 || h.Degraded != 2 || h.Key.Source != "keyring" || !strings.Contains(h.Key.Problem, "locked") {
 				t.Fatalf("Health = %+v, %v, want two degraded runs and a locked keyring", h, err)
 			}
-			runs, err := d.Client.ListRuns(t.Context())
+			list, err := d.Client.ListRuns(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, run := range runs {
+			for _, run := range list {
 				if run.State != daemon.StateDegraded || !strings.Contains(run.Reason, "the keyring is locked; unlock it") {
 					t.Errorf("run %s is %s, %q, want degraded for the locked keyring", run.RunID, run.State, run.Reason)
 				}
 			}
-			for name, ask := range map[string]func() (int, string){"granted": granted, "own": own} {
+			for name, ask := range map[string]func() (int, string){"granted": runs.granted, "own": runs.own} {
 				if status, text := ask(); status != http.StatusServiceUnavailable || !strings.Contains(text, "the keyring is locked") {
 					t.Errorf("the run %s gets %d, %q, want 503 and the reason", name, status, text)
 				}
@@ -174,7 +178,7 @@ func TestALockedKeyringDegradesAndHeals(t *testing.T) {
 				<-changed
 			}
 			awaitHealth(t, d, func(h *daemon.HealthResponse) bool { return h.Degraded == 0 })
-			checkHealed(t, d, granted, own)
+			checkHealed(t, d, runs)
 			if r.count() != 1 {
 				t.Errorf("the keyring has %d keys, want one", r.count())
 			}
@@ -211,7 +215,7 @@ func onlyKeyFiles(t *testing.T, d *daemontest.Daemon, want int) {
 // Everything moves while the runs are served, the rules that only the database
 // has included.
 func TestRekeyOverTheAPI(t *testing.T) {
-	d, r, granted, own := withKeyring(t)
+	d, r, runs := withKeyring(t)
 	d.Keys = keysIn(d, r)
 	d.Start()
 	before := d.Keys.Place()
@@ -219,7 +223,7 @@ func TestRekeyOverTheAPI(t *testing.T) {
 	if err != nil || done.From.ID != before.ID || done.To.Source != "file" || done.Credentials != 1 {
 		t.Fatalf("Rekey = %+v, %v; want one credential moved to a file", done, err)
 	}
-	checkHealed(t, d, granted, own)
+	checkHealed(t, d, runs)
 	if r.count() != 0 {
 		t.Errorf("the keyring has %d keys, want none", r.count())
 	}
@@ -227,20 +231,20 @@ func TestRekeyOverTheAPI(t *testing.T) {
 	d.Stop()
 	d.Keys = nil // it knows of no keyring
 	d.Start()
-	checkHealed(t, d, granted, own)
+	checkHealed(t, d, runs)
 	if _, err := d.Client.Rekey(t.Context(), daemon.RekeyRequest{To: "tpm"}); !errors.Is(err, daemon.ErrBadRequest) {
 		t.Errorf("Rekey to a place that does not exist = %v, want %v", err, daemon.ErrBadRequest)
 	}
 	if _, err := d.Client.Rekey(t.Context(), daemon.RekeyRequest{To: "keyring"}); !errors.Is(err, credential.ErrKeyUnavailable) {
 		t.Errorf("Rekey to a keyring that is not there = %v, want %v", err, credential.ErrKeyUnavailable)
 	}
-	checkHealed(t, d, granted, own)
+	checkHealed(t, d, runs)
 }
 
 // A daemon ends the move that another had begun: what only the database has is
 // sealed with the old key, and the old key still is there.
 func TestAMoveThatHadBegunEndsAtTheNextStart(t *testing.T) {
-	d, r, granted, own := withKeyring(t)
+	d, r, runs := withKeyring(t)
 	dead := keysIn(d, r)
 	cut := errors.New("cut")
 	if _, err := dead.Rekey(t.Context(), credential.KeyInFile, func(context.Context) error { return cut }); !errors.Is(err, cut) {
@@ -249,10 +253,10 @@ func TestAMoveThatHadBegunEndsAtTheNextStart(t *testing.T) {
 	r.lock(true) // the old key, at first
 	d.Keys = keysIn(d, r)
 	d.Start()
-	if status, text := granted(); status != 200 {
+	if status, text := runs.granted(); status != 200 {
 		t.Errorf("the run with the grant gets %d, %q; its credential is sealed with the new key", status, text)
 	}
-	if status, text := own(); status != http.StatusServiceUnavailable || !strings.Contains(text, "locked") {
+	if status, text := runs.own(); status != http.StatusServiceUnavailable || !strings.Contains(text, "locked") {
 		t.Errorf("the run with its own gets %d, %q, want 503 as the old key is locked", status, text)
 	}
 	r.lock(false)
@@ -262,14 +266,14 @@ func TestAMoveThatHadBegunEndsAtTheNextStart(t *testing.T) {
 	for changed := d.Keys.Changed(); d.Keys.Moving(); changed = d.Keys.Changed() {
 		<-changed
 	}
-	checkHealed(t, d, granted, own)
+	checkHealed(t, d, runs)
 	if r.count() != 0 {
 		t.Errorf("the keyring has %d keys, want none", r.count())
 	}
 	d.Stop()
 	d.Keys = nil
 	d.Start()
-	checkHealed(t, d, granted, own)
+	checkHealed(t, d, runs)
 }
 
 func TestAKeyFileThatIsGoneIsSaidSo(t *testing.T) {
