@@ -26,7 +26,7 @@ func rename(from, to string) error {
 
 func remove(path string) error {
 	onFileOp("remove", path)
-	return os.Remove(path) //nolint:gosec // a path below the home of the caller
+	return os.Remove(path)
 }
 
 // writeTemp writes data to a new file in dir, of mode 0600, and flushes it to
@@ -64,7 +64,7 @@ func replaceFile(path string, data []byte) error {
 // syncDir makes the names in dir durable.
 func syncDir(dir string) error {
 	onFileOp("sync", dir)
-	d, err := os.Open(dir) //nolint:gosec // as above
+	d, err := os.Open(dir) //nolint:gosec // a directory below the home of the caller
 	if err != nil {
 		return err
 	}
