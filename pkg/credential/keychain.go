@@ -134,7 +134,7 @@ func (c *KeyChain) lock(ctx context.Context) (release func(), err error) {
 	return flock(ctx, c.lockPath(), syscall.LOCK_SH)
 }
 
-func (c *KeyChain) recordPath() string { return filepath.Join(c.opts.Home, "key.json") }
+func (c *KeyChain) recordPath() string { return filepath.Join(c.opts.Home, recordName) }
 func (c *KeyChain) lockPath() string   { return filepath.Join(c.opts.Home, "key.lock") }
 
 // fetchAll finds the keys of rec, in had or where they are.

@@ -41,7 +41,7 @@ func (c *KeyChain) fetchFile(id string) (Key, error) {
 		}
 		return is(key, id, "key file "+path)
 	}
-	return Key{}, fmt.Errorf("%w: key file %s, which has the key %s, is gone; put it back from a backup", ErrKeyUnavailable, c.keyFile(), id)
+	return Key{}, fmt.Errorf("%w: key file %s, which has the key %s, is gone; put it back from a backup, or move credentials and key.json away and grant anew", ErrKeyUnavailable, c.keyFile(), id)
 }
 
 func (c *KeyChain) fetchKeyring(ctx context.Context, id string) (Key, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // A KeyPlace says where a key is; none of it is secret.
@@ -31,6 +32,16 @@ type keyRecord struct {
 	// found there if nothing comes of it. Nothing is sealed with it.
 	Next *KeyPlace `json:"next,omitempty"`
 }
+
+// RecordedKey says where the key of a home is, without asking for it. For a home
+// that has noted none the error is [fs.ErrNotExist].
+func RecordedKey(home string) (KeyPlace, error) {
+	rec, _, err := readKeyRecord(filepath.Join(home, recordName))
+	return rec.Current, err
+}
+
+// recordName is the file of the keyRecord in a home.
+const recordName = "key.json"
 
 // readKeyRecord returns the record at path, and its bytes, by which it can be
 // compared; without a file the error is [fs.ErrNotExist].
