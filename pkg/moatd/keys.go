@@ -30,7 +30,7 @@ func (d *parts) openGrants(ctx context.Context) error {
 	}
 	secrets, err := d.keys.Store(config.CredentialsDir(home))
 	if err != nil {
-		return mendable(err)
+		return err
 	}
 	d.resolver, err = grants.New(grants.Options{
 		Store: secrets, ProvidersDir: config.ProvidersDir(home), Seen: d.redactor.Add,
