@@ -60,9 +60,10 @@ test: ## run the tests, with the race detector, in random order; needs Go alone
 	$(GO) test -run Property ./pkg/internal/inject # every cut of every coding; the race detector would take minutes
 
 .PHONY: e2e
-e2e: ## run the tests with a real systemd and a real Docker, which they set up; needs root on Debian
+e2e: ## run the tests with a real systemd, Docker and keyring, which they set up; needs root on Debian
 	$(GO) test -count=1 -tags e2e -timeout 30m -v ./init/systemd
 	$(GO) test -count=1 -tags e2e -timeout 15m -v -run 'TestRunsAndTheirContainers|TestDoctorFromAContainer' ./pkg/daemon
+	$(GO) test -count=1 -tags e2e -timeout 5m -v -run TestARealKeyring ./pkg/moatd
 
 .PHONY: cross
 cross: ## vet the program for macOS, and build its two commands

@@ -28,12 +28,12 @@ var mayImport = map[string][]string{
 	"init/systemd/internal/boxprobe":  {"golang.org/x/sys/unix"},
 
 	"pkg/cli": {
-		"config", "credential", "daemon", "internal/doctor", "internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor", "internal/version",
-		"github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
+		"config", "credential", "daemon", "internal/doctor", "internal/grants", "internal/hosts", "internal/keyring", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor", "internal/version",
+		"filippo.io/age", "github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
 		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/fds",
-		"internal/grants", "internal/hosts", "internal/logging", "internal/pki", "internal/store", "internal/supervisor", "internal/tasks", logrus,
+		"internal/grants", "internal/hosts", "internal/keyring", "internal/logging", "internal/pki", "internal/store", "internal/supervisor", "internal/tasks", logrus,
 	},
 	"pkg/daemontest": {"config", "credential", "daemon", "moatd", "proxy"},
 	"pkg/daemon": {
@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 		awsSDK + "credentials", awsSDK + "feature/ec2/imds", awsSDK + "service/sts",
 	},
 	"pkg/internal/confine":    {"github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall", "golang.org/x/sys/unix"},
+	"pkg/internal/keyring":    {"config", "credential", "github.com/godbus/dbus/v5"},
 	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/inject", "internal/providers", "github.com/fsnotify/fsnotify"},
 	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},
 	"pkg/internal/inject":     {"internal/coding", "internal/hosts", "internal/replace"},

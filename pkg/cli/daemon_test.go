@@ -97,7 +97,7 @@ func newPlace(t *testing.T, o *origin) place {
 	t.Helper()
 	dir, run := t.TempDir(), shortDir(t)
 	p := place{home: filepath.Join(dir, ".moat")}
-	p.env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + run, "MOAT_UPSTREAM_CA=" + o.caFile, "GORACE=" + os.Getenv("GORACE")}
+	p.env = []string{"MOAT_KEY_SOURCE=file", "HOME=" + dir, "PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + run, "MOAT_UPSTREAM_CA=" + o.caFile, "GORACE=" + os.Getenv("GORACE")}
 	if err := o.provider(p.home); err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,8 @@ expired.`,
 	flags.BoolVar(&f.noValidate, "no-validate", false, "do not ask the service whether the secret is good")
 	flags.DurationVar(&f.expiresIn, "expires-in", 0, "the `time` that the secret is good for, such as 8h")
 	cmd.AddCommand(a.providersCommand())
-	return cmd
+	cmd.AddCommand(a.storedCommands()...)
+	return a.withProfile(cmd)
 }
 
 // accepted is what validation has found where the service takes the secret.
@@ -189,7 +190,7 @@ func (a *app) validate(ctx context.Context, p *providers.Provider, c *credential
 
 // store stores the credential.
 func (a *app) store(ctx context.Context, p *providers.Provider, c *credential.Credential) error {
-	secrets, err := a.secrets()
+	secrets, err := a.secrets(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/moatd/moatd/pkg/credential"
 )
 
 // grantEnv returns the placeholders that the providers of the grants want in
@@ -28,13 +32,18 @@ const minSearched = 8
 // withoutSecrets returns the environment without the variables that hold the
 // secret of one of the grants, or of its provider without a scope: what moat
 // grant --from-env read is often still there. Whether there is such a grant is
-// for the daemon to say.
+// for the daemon to say. It alone may have their key: then nothing can be looked
+// for, and moat says so.
 func (a *app) withoutSecrets(ctx context.Context, names []string) ([]string, error) {
 	env := slices.Clone(a.process.Environ)
 	if len(names) == 0 {
 		return env, nil
 	}
-	secrets, err := a.secrets()
+	secrets, err := a.secrets(ctx)
+	if errors.Is(err, credential.ErrKeyLocked) || errors.Is(err, credential.ErrKeyUnavailable) {
+		fmt.Fprintf(a.process.Stderr, "moat: the environment was not searched for the secrets of the grants: %v\n", err)
+		return env, nil
+	}
 	if err != nil {
 		return nil, err
 	}

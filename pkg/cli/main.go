@@ -82,6 +82,7 @@ func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 type app struct {
 	process  Process
 	settings config.Settings
+	profile  string // of --profile; "" means that of the settings
 	// settingsErr is why the settings are only the defaults, for the commands that
 	// work all the same.
 	settingsErr error
@@ -103,9 +104,8 @@ func (a *app) command() *cobra.Command {
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, for programs")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
-	for _, cmd := range []*cobra.Command{a.grantCommand(), a.revokeCommand(), a.runCommand(), a.lsCommand(), a.statusCommand()} {
-		cmd.PreRunE = func(*cobra.Command, []string) error { return a.configure() }
-		root.AddCommand(cmd)
+	for _, cmd := range []*cobra.Command{a.grantCommand(), a.revokeCommand(), a.runCommand(), a.lsCommand(), a.statusCommand(), a.credentialCommand()} {
+		root.AddCommand(a.configured(cmd))
 	}
 	root.AddCommand(a.daemonCommand(), a.doctorCommand())
 	root.AddCommand(a.completionCommand()) // it needs no settings
@@ -141,6 +141,15 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
+// configured makes cmd, and its commands, begin with the settings.
+func (a *app) configured(cmd *cobra.Command) *cobra.Command {
+	cmd.PreRunE = func(*cobra.Command, []string) error { return a.configure() }
+	for _, sub := range cmd.Commands() {
+		a.configured(sub)
+	}
+	return cmd
+}
+
 // configure reads the settings that the commands share with the daemon.
 func (a *app) configure() error {
 	home, err := config.Home(a.process.Getenv("MOAT_HOME"), a.process.UserHome)
@@ -152,7 +161,11 @@ func (a *app) configure() error {
 	if err != nil {
 		return err
 	}
-	settings, err := config.Apply(a.settings, config.Environment(a.process.Getenv), file)
+	flags := make(map[string]string)
+	if a.profile != "" {
+		flags["profile"] = a.profile
+	}
+	settings, err := config.Apply(a.settings, config.Flags(flags), config.Environment(a.process.Getenv), file)
 	if err == nil {
 		a.settings = settings
 	}

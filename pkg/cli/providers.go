@@ -22,7 +22,6 @@ what one of them does. A file NAME.yaml in the directory providers of moat's hom
 describes another, or replaces a built-in one.`,
 		Example: "  moat grant providers\n  moat grant providers github",
 		Args:    arguments(0, 1),
-		PreRunE: func(*cobra.Command, []string) error { return a.configure() },
 		RunE: func(_ *cobra.Command, args []string) error {
 			all, err := a.providers()
 			if err != nil {

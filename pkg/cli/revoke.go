@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) revokeCommand() *cobra.Command {
-	return &cobra.Command{
+	return a.withProfile(&cobra.Command{
 		Use:   "revoke GRANT",
 		Short: "Forget a credential",
 		Long: `moat revoke removes a stored credential. Runs that have the grant lose it at
@@ -23,7 +23,7 @@ once: their requests to its hosts are refused from then on.`,
 
 		ValidArgsFunction: first(a.completes(a.storedGrants)),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.revoke(cmd.Context(), args[0]) },
-	}
+	})
 }
 
 // revoked is what moat revoke --json prints.
@@ -33,7 +33,7 @@ type revoked struct {
 }
 
 func (a *app) revoke(ctx context.Context, name string) error {
-	secrets, err := a.secrets()
+	secrets, err := a.secrets(ctx)
 	if err != nil {
 		return err
 	}

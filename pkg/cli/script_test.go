@@ -80,6 +80,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("HOME", home)
+	env.Setenv("MOAT_KEY_SOURCE", "file") // never the keyring of who runs the test
 	env.Setenv("MOAT", filepath.Join(home, ".moat"))
 	env.Setenv("XDG_RUNTIME_DIR", run)
 	env.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // nobody: no script asks the Internet

@@ -52,7 +52,7 @@ func cmdDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	var env []string
-	for _, name := range []string{"HOME", "PATH", "XDG_RUNTIME_DIR", "MOAT_UPSTREAM_CA", "GORACE"} {
+	for _, name := range []string{"HOME", "PATH", "XDG_RUNTIME_DIR", "MOAT_UPSTREAM_CA", "MOAT_KEY_SOURCE", "GORACE"} {
 		env = append(env, name+"="+ts.Getenv(name))
 	}
 	d, err := startDaemon(ts.MkAbs("."), env, args...)

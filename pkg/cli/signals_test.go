@@ -120,7 +120,7 @@ func TestRunEndsWhileItRegisters(t *testing.T) {
 	}
 	home := t.TempDir()
 	writeFile(t, filepath.Join(home, ".moat", "ca", "bundle.crt"), "none")
-	p := place{env: []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + dir}}
+	p := place{env: []string{"MOAT_KEY_SOURCE=file", "HOME=" + home, "PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + dir}}
 	moat := p.command(t, "run", "--", "echo", "started")
 	registered, unregistered := make(chan struct{}), make(chan string, 1)
 	signalled := make(chan error)

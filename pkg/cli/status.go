@@ -96,6 +96,9 @@ func (s status) people(w *tabwriter.Writer) {
 	fmt.Fprintf(w, "proxy\tport %d\n", s.ProxyPort)
 	fmt.Fprintf(w, "runs\t%s\n", runs(s.RunCount, s.Degraded))
 	fmt.Fprintf(w, "state\t%s\n", s.Home)
+	if s.Key != nil && s.Key.Source != "" {
+		fmt.Fprintf(w, "key\tin the %s, %s\n", s.Key.Source, s.Key.ID)
+	}
 	s.Service.brief(w)
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)

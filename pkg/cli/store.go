@@ -10,6 +10,7 @@ import (
 	"github.com/moatd/moatd/pkg/credential"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/grants"
+	"github.com/moatd/moatd/pkg/internal/keyring"
 	"github.com/moatd/moatd/pkg/internal/providers"
 )
 
@@ -42,17 +43,24 @@ func (a *app) provider(command, name string) (*providers.Provider, error) {
 	return p, nil
 }
 
-// secrets opens the credential store.
-func (a *app) secrets() (*credential.FileStore, error) {
-	home := a.settings.Home
-	if err := config.MakeHome(home); err != nil {
+// keys returns the key chain of the home, which has no key yet.
+func (a *app) keys() (*credential.KeyChain, error) {
+	if err := config.MakeHome(a.settings.Home); err != nil {
 		return nil, err
 	}
-	key, _, err := credential.LoadOrCreateKey(config.KeyFile(home))
+	return keyring.Chain(a.settings, a.process.Getenv), nil
+}
+
+// secrets opens the credential store, of the profile of the settings.
+func (a *app) secrets(ctx context.Context) (*credential.FileStore, error) {
+	keys, err := a.keys()
 	if err != nil {
 		return nil, err
 	}
-	return credential.OpenFileStore(config.CredentialsDir(home), key)
+	if err := keys.Unlock(ctx); err != nil {
+		return nil, err
+	}
+	return keys.Store(config.ProfileDir(a.settings.Home, a.settings.Profile))
 }
 
 // tellDaemon makes a daemon that runs take the credentials as they are now, and

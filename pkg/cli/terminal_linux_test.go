@@ -58,7 +58,7 @@ func TestInterruptOfTheTerminal(t *testing.T) {
 // typed.
 func TestInterruptOfThePrompt(t *testing.T) {
 	controller, tty := openTerminal(t)
-	p := place{env: []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}}
+	p := place{env: []string{"MOAT_KEY_SOURCE=file", "HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}}
 	cmd := p.command(t, "grant", "github")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}

@@ -68,6 +68,9 @@ func TestApplyNamesEachBadValue(t *testing.T) {
 		{"a relative path", "api-socket", "run/sock", "is no absolute path"},
 		{"an unknown log format", "log-format", "xml", "is no log format"},
 		{"a sandbox that is neither on nor off", "sandbox", "yes", `--sandbox: "yes" is neither on nor off`},
+		{"an unknown place for a key", "key-source", "tpm", `--key-source: "tpm" is no place for a key; write auto, keyring`},
+		{"a profile that leads elsewhere", "profile", "../x", `--profile: "../x" is no profile`},
+		{"a profile that macOS would mistake", "profile", "Work", `--profile: "Work" is no profile`},
 		{"an unknown place to refuse", "refuse-at", "dns", `--refuse-at: write "request" or "connect"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

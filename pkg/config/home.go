@@ -36,6 +36,14 @@ func BundleFile(home string) string { return filepath.Join(CADir(home), "bundle.
 // CredentialsDir holds one sealed file for each grant.
 func CredentialsDir(home string) string { return filepath.Join(home, "credentials") }
 
+// ProfileDir holds those of a profile; of "", those of none.
+func ProfileDir(home, profile string) string {
+	if profile == "" {
+		return CredentialsDir(home)
+	}
+	return filepath.Join(CredentialsDir(home), "profiles", profile)
+}
+
 // ProvidersDir holds the providers that the user describes.
 func ProvidersDir(home string) string { return filepath.Join(home, "providers") }
 

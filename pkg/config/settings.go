@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,8 @@ type Settings struct {
 	UpstreamCA  string        // PEM file of further roots for upstreams; "" means the system's alone
 	RefuseAt    RefuseAt      // where a refused CONNECT is answered
 	Sandbox     bool          // give up all files that the daemon does not need, once it has started
+	KeySource   string        // where a home without a key keeps its own: "auto", "keyring", "credentials" or "file"
+	Profile     string        // of the credentials that commands use; "" means those of no profile
 }
 
 // Defaults returns the settings of a daemon whose user set nothing. runtimeDir
@@ -50,6 +53,7 @@ func Defaults(home, runtimeDir string) Settings {
 		LogFormat:   "auto",
 		RefuseAt:    RefuseAtRequest,
 		Sandbox:     true,
+		KeySource:   "auto",
 	}
 }
 
@@ -64,6 +68,8 @@ var setters = map[string]func(*Settings, string) error{
 	"upstream_ca":  func(s *Settings, v string) error { return setPath(&s.UpstreamCA, v) },
 	"refuse_at":    setRefuseAt,
 	"sandbox":      setSandbox,
+	"key_source":   setKeySource,
+	"profile":      setProfile,
 }
 
 func setPath(to *string, v string) error {
@@ -129,5 +135,27 @@ func setSandbox(s *Settings, v string) error {
 		return fmt.Errorf("%q is neither on nor off", v)
 	}
 	s.Sandbox = v == "on"
+	return nil
+}
+
+func setKeySource(s *Settings, v string) error {
+	switch v {
+	case "auto", "keyring", "credentials", "file":
+		s.KeySource = v
+		return nil
+	}
+	return fmt.Errorf("%q is no place for a key; write auto, keyring, credentials or file", v)
+}
+
+// maxProfile is the longest name of a profile, in bytes.
+const maxProfile = 64
+
+// setProfile takes names that every file system tells apart.
+func setProfile(s *Settings, v string) error {
+	odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' }
+	if v == "" || len(v) > maxProfile || strings.ContainsFunc(v, odd) {
+		return fmt.Errorf("%q is no profile; write 1 to %d of a-z, 0-9, - and _", v, maxProfile)
+	}
+	s.Profile = v
 	return nil
 }

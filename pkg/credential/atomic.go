@@ -15,15 +15,32 @@ import (
 // tempPrefix begins the names of files that are not yet whole.
 const tempPrefix = ".tmp-"
 
+// onFileOp is called before each change of a file, with what is done to which;
+// tests end the process there.
+var onFileOp = func(op, path string) {}
+
+func rename(from, to string) error {
+	onFileOp("rename", to)
+	return os.Rename(from, to)
+}
+
+func remove(path string) error {
+	onFileOp("remove", path)
+	return os.Remove(path)
+}
+
 // writeTemp writes data to a new file in dir, of mode 0600, and flushes it to
 // the disk. The caller gives it its name, or removes it.
 func writeTemp(dir string, data []byte) (path string, err error) {
+	onFileOp("create", dir)
 	f, err := os.CreateTemp(dir, tempPrefix)
 	if err != nil {
 		return "", err
 	}
+	onFileOp("write", f.Name())
 	_, err = f.Write(data)
 	if err == nil {
+		onFileOp("sync", f.Name())
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -38,7 +55,7 @@ func replaceFile(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(temp, path); err != nil {
+	if err := rename(temp, path); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
 	return syncDir(filepath.Dir(path))
@@ -46,7 +63,8 @@ func replaceFile(path string, data []byte) error {
 
 // syncDir makes the names in dir durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	onFileOp("sync", dir)
+	d, err := os.Open(dir) //nolint:gosec // a directory below the home of the caller
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ const (
 	// tempAge is when a file that is not whole counts as left behind. A write
 	// takes milliseconds.
 	tempAge = time.Hour
+	// purposeCredential is what the key is for that seals a credential.
+	purposeCredential = "credential"
 )
 
 var _ Store = (*FileStore)(nil)
@@ -26,18 +28,22 @@ var _ Store = (*FileStore)(nil)
 // may use one directory at the same time.
 type FileStore struct {
 	dir    string
+	keys   keyHolder
 	sealer *Sealer
-	prints fingerprinter
 }
 
 // OpenFileStore opens the store in dir. It makes dir, and takes away everybody
 // else's access to it. It does not read the files: one that is damaged shows
 // when it is asked for.
 func OpenFileStore(dir string, key Key) (*FileStore, error) {
-	prints, err := newFingerprinter(key)
-	if err == nil {
-		err = os.MkdirAll(dir, 0o700)
+	if key.raw == nil {
+		return nil, fmt.Errorf("open credentials in %s: %w", dir, errNoKey)
 	}
+	return openFileStore(dir, fixed{current: key})
+}
+
+func openFileStore(dir string, keys keyHolder) (*FileStore, error) {
+	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
 		err = os.Chmod(dir, 0o700) //nolint:gosec // a directory needs its x
 	}
@@ -47,7 +53,7 @@ func OpenFileStore(dir string, key Key) (*FileStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open credentials in %s: %w", dir, err)
 	}
-	return &FileStore{dir: dir, sealer: NewSealer(key, "credential"), prints: prints}, nil
+	return &FileStore{dir: dir, keys: keys, sealer: &Sealer{keys, purposeCredential}}, nil
 }
 
 // Dir is the directory, for those who watch it.
@@ -61,8 +67,14 @@ func (s *FileStore) Get(ctx context.Context, grant string) (*Credential, error) 
 		return nil, err
 	}
 	c, err := s.read(grant)
+	if errors.Is(err, ErrWrongKey) && s.keys.again(ctx) {
+		c, err = s.read(grant)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("credential %s: %w", grant, ErrNotFound)
+	}
+	if isKeyError(err) {
+		return nil, fmt.Errorf("credential %s: %w", grant, err) // the file is as good as ever
 	}
 	if err != nil {
 		return nil, fmt.Errorf("credential %s: file %s: %w", grant, s.path(grant), err)
@@ -71,12 +83,7 @@ func (s *FileStore) Get(ctx context.Context, grant string) (*Credential, error) 
 }
 
 func (s *FileStore) read(grant string) (*Credential, error) {
-	f, _, err := openRegular(s.path(grant))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := readAtMost(f, maxFile)
+	data, err := readSealed(s.path(grant))
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +91,26 @@ func (s *FileStore) read(grant string) (*Credential, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.fingerprint = s.prints(c.Secret)
+	c.fingerprint = s.fingerprint(c.Secret)
 	return c, nil
+}
+
+// fingerprint is "" while there is no key to make it with.
+func (s *FileStore) fingerprint(secret Secret) string {
+	prints, err := newFingerprinter(s.keys.ring().current)
+	if err != nil {
+		return ""
+	}
+	return prints(secret)
+}
+
+func readSealed(path string) ([]byte, error) {
+	f, _, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAtMost(f, maxFile)
 }
 
 // Put implements [Store].
@@ -93,15 +118,25 @@ func (s *FileStore) Put(ctx context.Context, c *Credential) error {
 	if err := checkPut(ctx, c); err != nil {
 		return err
 	}
-	data, err := sealCredential(s.sealer, c)
-	if err == nil {
-		err = replaceFile(s.path(c.Grant), data)
-	}
-	if err != nil {
+	if err := s.put(ctx, c); err != nil {
 		return fmt.Errorf("store credential %s: %w", c.Grant, err)
 	}
-	c.fingerprint = s.prints(c.Secret)
+	c.fingerprint = s.fingerprint(c.Secret)
 	return nil
+}
+
+func (s *FileStore) put(ctx context.Context, c *Credential) error {
+	release, err := s.keys.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.keys.again(ctx) // nothing may be sealed any more with a key that was replaced
+	data, err := sealCredential(s.sealer, c)
+	if err != nil {
+		return err
+	}
+	return replaceFile(s.path(c.Grant), data)
 }
 
 // Delete implements [Store].
@@ -109,7 +144,12 @@ func (s *FileStore) Delete(ctx context.Context, grant string) error {
 	if err := checkName(ctx, grant); err != nil {
 		return err
 	}
-	err := os.Remove(s.path(grant))
+	release, err := s.keys.lock(ctx)
+	if err != nil {
+		return fmt.Errorf("delete credential %s: %w", grant, err)
+	}
+	defer release()
+	err = remove(s.path(grant))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("credential %s: %w", grant, ErrNotFound)
 	}

@@ -3,6 +3,7 @@ package credential
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,16 +15,22 @@ const (
 	maxEscaped  = 255 - len(sealedExt)
 )
 
+// reserved are the names that no provider may have, as moat grant has commands
+// that are called so.
+var reserved = []string{"export", "help", "import", "list", "ls", "providers", "show"}
+
 // ParseGrant takes a grant's name apart: "provider" or "provider:scope", as in
 // "github", "github:org/repo" and "mcp:linear". The provider is 1 to 64 of a-z,
 // 0-9 and "-"; the scope 1 to 128 printable ASCII characters without a space,
 // case counting. A name with so many capitals and signs that it would not fit
-// into a file's name is refused too.
+// into a file's name is refused too, and so is one that is a command of moat grant.
 func ParseGrant(name string) (provider, scope string, err error) {
 	provider, scope, scoped := strings.Cut(name, ":")
 	switch {
 	case provider == "" || len(provider) > maxProvider || strings.ContainsFunc(provider, notProvider):
 		err = fmt.Errorf("grant %q: the part before a colon must be 1 to %d of a-z, 0-9 and -", name, maxProvider)
+	case slices.Contains(reserved, name):
+		err = fmt.Errorf("grant %q: that is a command of moat grant", name)
 	case scoped && (scope == "" || len(scope) > maxScope || strings.ContainsFunc(scope, notScope)):
 		err = fmt.Errorf("grant %q: the part after the colon must be 1 to %d printable ASCII characters without spaces",
 			name, maxScope)

@@ -34,7 +34,7 @@ func newKey(source string) Key {
 	return makeKey(raw, source)
 }
 
-// Source names where the key is kept: "file", or "memory".
+// Source names where the key is kept, as a [KeySource] does, or "memory".
 func (k Key) Source() string { return k.source }
 
 // String returns "[secret]".
@@ -49,10 +49,21 @@ func (Key) Format(w fmt.State, _ rune) { printHidden(w) }
 // MarshalText returns "[secret]".
 func (Key) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
+var errNoKey = errors.New("no master key")
+
+// ID names the key, in 16 hex digits, and tells nothing of it; "" for no key.
+func (k Key) ID() string {
+	id, err := k.derive("key-id", 8)
+	if err != nil {
+		return ""
+	}
+	return hex.EncodeToString(id)
+}
+
 // derive makes a key for one use, of n bytes, by HKDF-SHA256 (RFC 5869).
 func (k Key) derive(use string, n int) ([]byte, error) {
 	if k.raw == nil {
-		return nil, errors.New("no master key")
+		return nil, errNoKey
 	}
 	raw := k.raw()
 	return hkdf.Key(sha256.New, raw[:], nil, "moat/"+use, n)

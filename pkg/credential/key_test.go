@@ -183,7 +183,7 @@ func FuzzDecodeKey(f *testing.F) {
 	f.Add([]byte(strings.ToUpper(goodKey)))
 	f.Add([]byte(""))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		key, err := decodeKey(data)
+		key, err := decodeKey(data, KeyInFile)
 		if (err == nil) != (key.raw != nil) {
 			t.Errorf("decodeKey(%q) has a key: %t, and the error %v", data, key.raw != nil, err)
 		}

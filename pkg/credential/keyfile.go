@@ -43,16 +43,25 @@ func createKey(path string) (Key, error) {
 	if err := checkKeyDir(dir); err != nil {
 		return Key{}, err
 	}
-	key := newKey("file")
+	key := newKey(string(KeyInFile))
+	if err := writeKey(path, key); err != nil {
+		return Key{}, err
+	}
+	return key, nil
+}
+
+// writeKey puts the key at path, where nothing may be yet.
+func writeKey(path string, key Key) error {
 	raw := key.raw()
-	temp, err := writeTemp(dir, append(hex.AppendEncode(nil, raw[:]), '\n'))
+	temp, err := writeTemp(filepath.Dir(path), append(hex.AppendEncode(nil, raw[:]), '\n'))
 	if err != nil {
-		return Key{}, err
+		return err
 	}
-	if err = errors.Join(os.Link(temp, path), os.Remove(temp)); err != nil {
-		return Key{}, err
+	onFileOp("link", path)
+	if err = errors.Join(os.Link(temp, path), remove(temp)); err != nil {
+		return err
 	}
-	return key, syncDir(dir)
+	return syncDir(filepath.Dir(path))
 }
 
 // LoadKey loads the master key at path: 64 hex digits on one line, in a regular
@@ -89,11 +98,11 @@ func readKey(path string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	return decodeKey(data)
+	return decodeKey(data, KeyInFile)
 }
 
-// decodeKey parses the contents of a key file. Its errors show none of them.
-func decodeKey(data []byte) (Key, error) {
+// decodeKey parses a key as it is kept in from. Its errors show none of it.
+func decodeKey(data []byte, from KeySource) (Key, error) {
 	digits := bytes.TrimSuffix(data, []byte("\n"))
 	var raw [keySize]byte
 	if len(digits) != hex.EncodedLen(keySize) {
@@ -104,12 +113,12 @@ func decodeKey(data []byte) (Key, error) {
 		return Key{}, errors.New("does not hold a key in hex digits; put it back from a backup, or move it away and" +
 			" grant the credentials again")
 	}
-	return makeKey(raw, "file"), nil
+	return makeKey(raw, string(from)), nil
 }
 
 // checkKeyDir refuses a directory in which others could exchange the file.
 func checkKeyDir(dir string) error {
-	info, err := os.Stat(dir)
+	info, err := os.Stat(dir) //nolint:gosec // it is looked at, and no more
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ func (s *FileStore) List(ctx context.Context) ([]Credential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list credentials: %w", err)
 	}
+	if keys := s.keys.ring(); keys.err != nil && keys.current.raw == nil && keys.previous.raw == nil {
+		return nil, fmt.Errorf("list credentials: %w", keys.err)
+	}
 	var all []Credential
 	var errs []error
 	for _, e := range entries {

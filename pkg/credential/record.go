@@ -9,7 +9,12 @@ import (
 )
 
 // header begins every sealed file; the number is the version of what follows.
-const header = "moat-sealed 1\n"
+const (
+	headerName = "moat-sealed "
+	header     = headerName + "1\n"
+)
+
+var errNewer = errors.New("sealed by a newer version of moat, or damaged")
 
 // record is what is sealed: JSON, so that fields can be added.
 type record struct {
@@ -68,8 +73,8 @@ func openCredential(s *Sealer, grant string, data []byte) (*Credential, error) {
 func openRecord(s *Sealer, grant string, data []byte) ([]byte, error) {
 	sealed, ok := bytes.CutPrefix(data, []byte(header))
 	if !ok {
-		if bytes.HasPrefix(data, []byte("moat-sealed ")) {
-			return nil, errors.New("sealed by a newer version of moat, or damaged")
+		if bytes.HasPrefix(data, []byte(headerName)) {
+			return nil, errNewer
 		}
 		return nil, ErrDamaged
 	}

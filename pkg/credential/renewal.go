@@ -99,7 +99,7 @@ func (r *Renewal) encode() (json.RawMessage, error) {
 
 func decodeRenewal(val json.RawMessage) (*Renewal, error) {
 	if len(val) == 0 {
-		return nil, nil //nolint:nilnil // a credential without one
+		return nil, nil // a credential without one
 	}
 	var r renewalRecord
 	if err := json.Unmarshal(val, &r); err != nil {

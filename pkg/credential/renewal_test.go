@@ -26,7 +26,7 @@ func renewable() Credential {
 
 func testKey(tb testing.TB) Key {
 	tb.Helper()
-	key, err := decodeKey([]byte(goodKey))
+	key, err := decodeKey([]byte(goodKey), KeyInFile)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,8 +1,6 @@
 package credential
 
 import (
-	"bytes"
-	"crypto/cipher"
 	"crypto/rand"
 	"fmt"
 
@@ -19,65 +17,53 @@ const idSize = 8
 // of XChaCha20-Poly1305, which is 16 bytes longer than the input. A nonce of
 // 192 bits may be drawn at random for any number of records.
 type Sealer struct {
-	aead func() cipher.AEAD // see Key.raw
-	id   []byte
-	err  error // why there is no aead
+	keys    keyHolder
+	purpose string
 }
 
 // NewSealer makes a sealer whose key is made of key for purpose alone. Without a
-// key, Seal and Open fail.
+// key, Seal and Open fail. [KeyChain.Sealer] makes one that goes with the keys
+// of a home.
 func NewSealer(key Key, purpose string) *Sealer {
-	aead, id, err := newAEAD(key, purpose)
-	if err != nil {
-		err = fmt.Errorf("sealer for %s: %w", purpose, err)
-	}
-	return &Sealer{aead: func() cipher.AEAD { return aead }, id: id, err: err}
-}
-
-func newAEAD(key Key, purpose string) (cipher.AEAD, []byte, error) {
-	sub, err := key.derive("seal/"+purpose, keySize)
-	if err != nil {
-		return nil, nil, err
-	}
-	id, err := key.derive("seal-id/"+purpose, idSize)
-	if err != nil {
-		return nil, nil, err
-	}
-	aead, err := chacha20poly1305.NewX(sub)
-	return aead, id, err
+	return &Sealer{fixed{current: key}, purpose}
 }
 
 // Seal encrypts plain for name, which [Sealer.Open] must be given again. It
 // does not keep or change plain.
 func (s *Sealer) Seal(name string, plain []byte) ([]byte, error) {
-	if s.err != nil {
-		return nil, s.err
+	aead, id, err := s.keys.ring().seal(s.purpose)
+	if err != nil {
+		return nil, fmt.Errorf("sealer for %s: %w", s.purpose, err)
 	}
-	aead := s.aead()
 	head := idSize + aead.NonceSize()
 	out := make([]byte, head, head+len(plain)+aead.Overhead())
-	copy(out, s.id)
+	copy(out, id)
 	_, _ = rand.Read(out[idSize:]) // ends the program if the kernel has none, and never returns an error
 	return aead.Seal(out, out[idSize:], plain, []byte(name)), nil
 }
 
 // Open returns what was sealed for name, in memory of its own. It returns
-// [ErrWrongKey] if the record names another key, else [ErrDamaged].
+// [ErrWrongKey] if the record names another key, else [ErrDamaged]; without the
+// key, why it is not there.
 func (s *Sealer) Open(name string, sealed []byte) ([]byte, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
-	aead := s.aead()
-	head := idSize + aead.NonceSize()
-	if len(sealed) < head+aead.Overhead() {
+	const head = idSize + chacha20poly1305.NonceSizeX
+	if len(sealed) < head+chacha20poly1305.Overhead {
 		return nil, ErrDamaged
 	}
-	if !bytes.Equal(sealed[:idSize], s.id) {
-		return nil, ErrWrongKey
+	aead, err := s.keys.ring().open(s.purpose, sealed[:idSize])
+	if err != nil {
+		return nil, err
 	}
 	plain, err := aead.Open(nil, sealed[idSize:head], sealed[head:], []byte(name))
 	if err != nil {
 		return nil, ErrDamaged // err says no more than that
 	}
 	return plain, nil
+}
+
+// current reports whether the current key has sealed the record.
+func (s *Sealer) current(sealed []byte) bool {
+	key := s.keys.ring().current
+	_, id, err := newAEAD(key, s.purpose)
+	return err == nil && len(sealed) >= idSize && string(sealed[:idSize]) == string(id)
 }

@@ -9,7 +9,7 @@ import (
 
 func testSealer(tb testing.TB) *Sealer {
 	tb.Helper()
-	key, err := decodeKey([]byte(goodKey))
+	key, err := decodeKey([]byte(goodKey), KeyInFile)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestSealThenOpen(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	key, err := decodeKey([]byte(goodKey))
+	key, err := decodeKey([]byte(goodKey), KeyInFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add("name", mustSeal(f, s, "name", []byte("text")))
 	f.Add("name", []byte(nil))
 	f.Add("", make([]byte, idSize+24+16))
-	f.Add("x", append(bytes.Clone(s.id), make([]byte, 40)...))
+	f.Add("x", append(mustSeal(f, s, "x", nil)[:idSize], make([]byte, 40)...))
 	f.Fuzz(func(t *testing.T, name string, sealed []byte) {
 		plain, err := s.Open(name, sealed)
 		if err == nil && string(plain) != "text" {

@@ -51,6 +51,10 @@ func checkPut(ctx context.Context, c *Credential) error {
 	if err := checkName(ctx, c.Grant); err != nil {
 		return err
 	}
+	return checkSecret(c)
+}
+
+func checkSecret(c *Credential) error {
 	if c.Secret == "" {
 		return fmt.Errorf("credential %s: the secret is empty", c.Grant)
 	}

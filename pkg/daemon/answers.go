@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/moatd/moatd/pkg/credential"
 )
 
 // capabilities is what this daemon can do beyond the first version of the API.
-var capabilities = []string{"aws-role", "grants", "logs", "mcp", "reload", "run-state"}
+var capabilities = []string{"aws-role", "grants", "logs", "mcp", "rekey", "reload", "run-state"}
 
 func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 	h := HealthResponse{
@@ -22,6 +25,10 @@ func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 		APIMin:       APIMin,
 		Capabilities: capabilities,
 		Degraded:     len(s.opts.Registry.Degraded()),
+	}
+	if s.opts.Key != nil {
+		key := s.opts.Key()
+		h.Key = &key
 	}
 	if s.opts.Problems != nil {
 		h.Problems = s.opts.Problems()
@@ -59,6 +66,13 @@ func (s *Server) reload(r *http.Request, _ empty) (empty, error) {
 	}
 	s.opts.Registry.Refresh(ctx)
 	return empty{}, nil
+}
+
+func (s *Server) rekey(r *http.Request, req RekeyRequest) (RekeyResponse, error) {
+	if s.opts.Rekey == nil {
+		return RekeyResponse{}, fmt.Errorf("%w: this daemon seals nothing", credential.ErrKeyUnavailable)
+	}
+	return s.opts.Rekey(context.WithoutCancel(r.Context()), req.To) // once begun it is better ended, whether or not the client waits
 }
 
 // stopping is the answer to a shutdown that has begun.

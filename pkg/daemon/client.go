@@ -100,6 +100,14 @@ func (c *Client) Reload(ctx context.Context) error {
 	return err
 }
 
+// Rekey makes the daemon move all that is sealed to a new key; when it returns
+// nil, that is on disk. The error is [credential.ErrKeyLocked],
+// [credential.ErrKeyUnavailable], ErrBadRequest, or ErrUnsupported if the
+// daemon is too old to know the call.
+func (c *Client) Rekey(ctx context.Context, req RekeyRequest) (*RekeyResponse, error) {
+	return call[*RekeyResponse](ctx, c, http.MethodPost, "/v1/rekey", req)
+}
+
 // Shutdown asks the daemon to end. It returns when the daemon has begun to.
 func (c *Client) Shutdown(ctx context.Context) error {
 	_, err := call[stopping](ctx, c, http.MethodPost, "/v1/shutdown", nil)

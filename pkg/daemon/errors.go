@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/moatd/moatd/pkg/credential"
 )
 
 // apiError is the body of every answer that is not a success.
@@ -28,6 +30,8 @@ var kinds = []struct {
 	{ErrGrant, http.StatusUnprocessableEntity, "grant_unavailable"},
 	{ErrRouteTaken, http.StatusConflict, "route_taken"},
 	{ErrNoRouting, http.StatusServiceUnavailable, "no_routing"},
+	{credential.ErrKeyLocked, http.StatusServiceUnavailable, "key_locked"},
+	{credential.ErrKeyUnavailable, http.StatusServiceUnavailable, "key_unavailable"},
 	{ErrClosing, http.StatusServiceUnavailable, "closing"},
 }
 

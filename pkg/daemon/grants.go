@@ -44,14 +44,15 @@ func (r *Registry) equip(ctx context.Context, rc *RunContext) []proxy.MissingGra
 	rc.equipping.Lock() // one after the other, so that what was found last is what counts
 	defer rc.equipping.Unlock()
 	begun := r.refreshes.Load()
+	rc.regain(r.seen)
 	granted := &granted{secrets: make(map[string]credential.Secret)}
 	missing := append(r.configure(ctx, rc, granted), r.secrets(ctx, rc, granted)...)
 	_ = r.assume(rc) // an error stands in what the handler answers
 	if ctx.Err() != nil && rc.snap.Load() != nil {
 		return rc.degraded() // what failed says nothing of the grants
 	}
-	if rc.lost != nil {
-		missing = append(missing, proxy.MissingGrant{Grant: "registration", Reason: "run " + rc.RunID + ": " + rc.lost.Error()})
+	if err := rc.lostRules(); err != nil {
+		missing = append(missing, proxy.MissingGrant{Grant: "registration", Reason: "run " + rc.RunID + ": " + err.Error()})
 	}
 	rc.equipped.Store(begun)
 	rc.publish(granted, missing)

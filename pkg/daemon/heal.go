@@ -11,7 +11,7 @@ import (
 // ctx ends, the runs that are left keep what they have.
 func (r *Registry) Refresh(ctx context.Context) int {
 	r.refreshes.Add(1)
-	return r.refresh(ctx, func(rc *RunContext) bool { return len(rc.Grants)+len(rc.MCPServers) > 0 })
+	return r.refresh(ctx, func(rc *RunContext) bool { return len(rc.Grants)+len(rc.MCPServers) > 0 || rc.isDegraded() })
 }
 
 func (r *Registry) refresh(ctx context.Context, which func(*RunContext) bool) (degraded int) {

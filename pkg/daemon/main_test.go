@@ -61,7 +61,7 @@ func inPath(fn func() int) int {
 		panic(err)
 	}
 	for name, value := range map[string]string{
-		"PATH": dir + string(os.PathListSeparator) + os.Getenv("PATH"), "MOAT_ROUTING_ADDR": "off", "MOAT_IDLE_EXIT": "1m",
+		"PATH": dir + string(os.PathListSeparator) + os.Getenv("PATH"), "MOAT_ROUTING_ADDR": "off", "MOAT_KEY_SOURCE": "file", "MOAT_IDLE_EXIT": "1m",
 		"GORACE": "atexit_sleep_ms=0", // under the race detector a program ends a second late
 	} {
 		os.Setenv(name, value)

@@ -308,6 +308,10 @@ func TestEachCallThatIsNewerThanTheDaemonSaysSo(t *testing.T) {
 	for name, call := range map[string]func(context.Context) error{
 		"Reload": c.Reload,
 		"Logs":   func(ctx context.Context) error { _, err := c.Logs(ctx, 0); return err },
+		"Rekey": func(ctx context.Context) error {
+			_, err := c.Rekey(ctx, daemon.RekeyRequest{To: "file"})
+			return err
+		},
 		"RegisterRoutes": func(ctx context.Context) error {
 			return c.RegisterRoutes(ctx, "app", map[string]string{"web": "127.0.0.1:80"})
 		},

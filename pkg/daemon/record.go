@@ -111,7 +111,7 @@ func decode(val []byte) (record, error) {
 
 // run returns the run of a record, without the credentials of its grants. Where
 // the rules of its own cannot be had, the run says so in lost, and refuses every
-// request until it is registered again; its record keeps what it had.
+// request until they can or it is registered again; its record keeps what it had.
 func (rec *record) run(s Sealer) *RunContext {
 	rc := NewRunContext(rec.RunID)
 	rc.AuthToken, rc.ContainerID, rc.Grants = rec.AuthToken, rec.ContainerID, rec.Grants
@@ -122,10 +122,45 @@ func (rec *record) run(s Sealer) *RunContext {
 	}
 	own, err := rec.open(s)
 	if err != nil {
+		sealed := *rec
 		rc.lost, rc.unopened = err, rec.Sealed
+		rc.reopen = func() (ownRules, error) { return sealed.open(s) }
 		return rc
 	}
+	rc.setOwnLocked(own)
+	return rc
+}
+
+// setOwnLocked gives rc the rules that it was registered with.
+func (rc *RunContext) setOwnLocked(own ownRules) {
 	rc.Credentials, rc.ExtraHeaders = own.Credentials, own.ExtraHeaders
 	rc.RemoveHeaders, rc.TokenSubstitutions, rc.newerRules = own.RemoveHeaders, own.Substitutions, own.newer
-	return rc
+}
+
+// regain tries again to have the rules that a restored run was registered with:
+// their key may have been locked then. It takes effect with the next snapshot.
+func (rc *RunContext) regain(seen func(secret string)) {
+	rc.mu.RLock()
+	reopen := rc.reopen
+	rc.mu.RUnlock()
+	if reopen == nil {
+		return
+	}
+	own, err := reopen()
+	rc.mu.Lock()
+	if rc.reopen != nil { // nobody else was first
+		if rc.lost = err; err == nil {
+			rc.unopened, rc.reopen = nil, nil
+			rc.setOwnLocked(own)
+		}
+	}
+	rc.mu.Unlock()
+	rc.tell(seen)
+}
+
+// lostRules says why the rules of a restored run are not to be had, nil if they are.
+func (rc *RunContext) lostRules() error {
+	rc.mu.RLock()
+	defer rc.mu.RUnlock()
+	return rc.lost
 }

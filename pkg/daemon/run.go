@@ -35,9 +35,6 @@ type RunContext struct {
 	Grants               []string                                    `json:"grants,omitempty"`
 	RegisteredAt         time.Time                                   `json:"registered_at"`
 
-	lost     error  // why the rules of a restored run are not to be had; nil if they are
-	unopened []byte // those rules as they are on disk, nil if they are open
-
 	newer      unknown // what a newer daemon has stored of it; see record
 	newerRules unknown // and of those rules
 
@@ -54,6 +51,10 @@ type RunContext struct {
 	broken        error                // guarded by mu; why snap refuses every request, nil if it does not
 	awsHandler    http.Handler         // guarded by mu; nil for none
 	cancelRefresh context.CancelFunc   // guarded by mu; nil for none
+
+	lost     error                    // guarded by mu; why the rules of a restored run are not to be had, nil if they are
+	unopened []byte                   // guarded by mu; those rules as they are on disk, nil if they are open
+	reopen   func() (ownRules, error) // guarded by mu; tries to have them, nil if they are open
 }
 
 // CredentialEntry is a header with a secret. It does not print its value.

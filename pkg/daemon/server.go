@@ -30,6 +30,11 @@ type Options struct {
 	// Reload reads configuration, providers and credentials anew and returns
 	// when live runs have them; nil means that only the credentials are.
 	Reload func(ctx context.Context) error
+	// Key says where the key of the credentials is; nil means that there is none.
+	Key func() KeyInfo
+	// Rekey moves all that is sealed to a new key in the place that to names; nil
+	// means that nothing is sealed here.
+	Rekey func(ctx context.Context, to string) (RekeyResponse, error)
 }
 
 // A Server is the management API. Its methods are safe for concurrent use.
@@ -107,6 +112,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.handleRoutes(mux)
 	mux.Handle("GET /v1/logs", handle(lg, http.StatusOK, s.logs))
 	mux.Handle("POST /v1/reload", handle(lg, http.StatusNoContent, s.reload))
+	mux.Handle("POST /v1/rekey", handle(lg, http.StatusOK, s.rekey))
 	mux.Handle("POST /v1/shutdown", handle(lg, http.StatusOK, s.shutdown))
 	return mux
 }

@@ -77,6 +77,28 @@ type HealthResponse struct {
 	ExeChanged bool   `json:"exe_changed,omitempty"`
 	FDLimit    int    `json:"fd_limit,omitempty"` // how many file descriptors it may have open; 0: not known
 	FDOpen     int    `json:"fd_open,omitempty"`  // how many it has; 0: not known
+	// Key says where the key of the credentials is.
+	Key *KeyInfo `json:"key,omitempty"`
+}
+
+// KeyInfo says where a key is; none of it is secret.
+type KeyInfo struct {
+	Source  string `json:"source,omitempty"`  // "file", "keyring" or "credentials"; "" while there is none
+	ID      string `json:"id,omitempty"`      // tells one key from another, nothing else
+	Problem string `json:"problem,omitempty"` // why it cannot be had now
+}
+
+// RekeyRequest is the body of POST /v1/rekey.
+type RekeyRequest struct {
+	To string `json:"to"` // where the new key goes: a source of KeyInfo, or "auto"
+}
+
+// RekeyResponse is the answer to POST /v1/rekey.
+type RekeyResponse struct {
+	From        KeyInfo  `json:"from"`
+	To          KeyInfo  `json:"to"`
+	Credentials int      `json:"credentials"`       // sealed with the new key, those of profiles included
+	Skipped     []string `json:"skipped,omitempty"` // files that no key opens
 }
 
 // CredentialSpec is a header with a secret, for one host.

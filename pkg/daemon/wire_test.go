@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/credential"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -111,6 +112,24 @@ func register(req RegisterRequest) func(context.Context, *Client) error {
 	}
 }
 
+func rekey(to string) func(context.Context, *Client) error {
+	return func(ctx context.Context, c *Client) error {
+		_, err := c.Rekey(ctx, RekeyRequest{To: to})
+		return err
+	}
+}
+
+// fakeRekey moves a home from a file to another, and from no locked keyring.
+func fakeRekey(_ context.Context, to string) (RekeyResponse, error) {
+	if to != "file" {
+		return RekeyResponse{}, fmt.Errorf("the key is in the keyring: %w; unlock it", credential.ErrKeyLocked)
+	}
+	return RekeyResponse{
+		From: KeyInfo{Source: "file", ID: "0011223344556677"}, To: KeyInfo{Source: to, ID: "8899aabbccddeeff"},
+		Credentials: 2, Skipped: []string{"file x: damaged"},
+	}, nil
+}
+
 // everything is a request with each field set.
 var everything = RegisterRequest{
 	RunID: "run_2", AuthToken: "token-of-run-2",
@@ -156,6 +175,8 @@ func TestWire(t *testing.T) {
 			return err
 		}},
 		{"reload", func(ctx context.Context, c *Client) error { return c.Reload(ctx) }},
+		{"rekey", rekey("file")},
+		{"rekey-locked", rekey("keyring")},
 		{"shutdown", func(ctx context.Context, c *Client) error { return c.Shutdown(ctx) }},
 		{"unknown-endpoint", func(ctx context.Context, c *Client) error {
 			_, err := call[empty](ctx, c, http.MethodPost, "/v1/later", empty{})
@@ -165,9 +186,16 @@ func TestWire(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newVault(map[string]string{"github": "s3cret"})
 			r := NewRegistryWith(RegistryOptions{Granter: v})
-			s, c := serve(t, Options{Registry: r, Version: "1.2.3", Problems: func() []string { return []string{"a problem"} }, Vitals: func(h *HealthResponse) {
-				h.Exe, h.ExeChanged, h.FDLimit, h.FDOpen = "/usr/bin/moatd", true, 65536, 42
-			}})
+			s, c := serve(t, Options{
+				Registry: r, Version: "1.2.3", Problems: func() []string { return []string{"a problem"} },
+				Key: func() KeyInfo {
+					return KeyInfo{Source: "keyring", ID: "0011223344556677", Problem: "the keyring is locked"}
+				},
+				Rekey: fakeRekey,
+				Vitals: func(h *HealthResponse) {
+					h.Exe, h.ExeChanged, h.FDLimit, h.FDOpen = "/usr/bin/moatd", true, 65536, 42
+				},
+			})
 			s.SetProxyPort(19080)
 			restored(r, "run_0", "gitlab")
 			rc := NewRunContext("run_1")

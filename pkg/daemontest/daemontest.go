@@ -27,6 +27,8 @@ import (
 type Daemon struct {
 	Settings config.Settings
 	Client   *daemon.Client
+	// Keys have the key of the credentials; nil means a key in a file of the home.
+	Keys *credential.KeyChain
 	// Containers knows whether the containers of the runs run; nil means that runs
 	// stay until they are unregistered.
 	Containers daemon.ContainerChecker
@@ -70,6 +72,7 @@ func (d *Daemon) Start() {
 	go func() {
 		ended <- moatd.Serve(ctx, moatd.Options{
 			Settings: d.Settings, Version: "test", Stderr: &d.log, Containers: d.Containers, Network: d.net.network(),
+			Keys:  d.Keys,
 			Ready: func(a moatd.Addresses) { ready <- a },
 		})
 	}()
@@ -143,11 +146,14 @@ func (d *Daemon) change(fn func(*credential.FileStore) error) {
 	if err := config.MakeHome(home); err != nil {
 		d.tb.Fatal(err)
 	}
-	key, _, err := credential.LoadOrCreateKey(config.KeyFile(home))
-	if err != nil {
+	keys := d.Keys
+	if keys == nil {
+		keys = credential.NewKeyChain(credential.KeyOptions{Home: home, Credentials: config.CredentialsDir(home)})
+	}
+	if err := keys.Unlock(d.tb.Context()); err != nil {
 		d.tb.Fatal(err)
 	}
-	st, err := credential.OpenFileStore(config.CredentialsDir(home), key)
+	st, err := keys.Store(config.CredentialsDir(home))
 	if err == nil {
 		err = fn(st)
 	}

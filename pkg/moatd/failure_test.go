@@ -65,7 +65,6 @@ func TestStartsThatTheUserHasToMend(t *testing.T) {
 		{"a home where nobody may write", func(s *start) { s.home = "/proc/moat" }, moatd.ExitConfig, "/proc/moat"},
 		{"a database that is a directory", func(s *start) { s.write("moatd.db/x", "") }, moatd.ExitConfig, "moatd.db"},
 		{"a CA without its key", func(s *start) { s.write("ca/ca.crt", "no certificate") }, moatd.ExitConfig, "ca"},
-		{"a key that is none", func(s *start) { s.write("store.key", "short") }, moatd.ExitConfig, "store.key"},
 		{"a database of a newer moatd", (*start).newer, moatd.ExitConfig, "newer moatd"},
 		{"an API socket in the directory of others", func(s *start) { s.flags("--api-socket", "/tmp/moat-test.sock") }, moatd.ExitConfig, "others can write the directory /tmp"},
 		{"a home that another daemon has", func(s *start) { s.home = daemontest.Start(s.t).Settings.Home }, moatd.ExitBusy, "another process"},

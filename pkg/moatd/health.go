@@ -152,6 +152,9 @@ func (d *parts) vitals(h *daemon.HealthResponse) {
 // known returns what the user should know now.
 func (d *parts) known() []string {
 	all := d.problems.texts()
+	if err := d.keys.Err(); err != nil {
+		all = append(all, err.Error())
+	}
 	for _, err := range d.resolver.Problems() {
 		all = append(all, err.Error())
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/confine"
+	"github.com/moatd/moatd/pkg/internal/keyring"
 	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/supervisor"
 )
@@ -123,6 +124,7 @@ func (p Process) options(args []string) (Options, error) {
 		"drain-limit":  "how `long` requests may last after SIGTERM (default 25s)",
 		"log-format":   "`form` of the log: auto, text, json or journal (default auto)",
 		"upstream-ca":  "PEM `file` of further roots for upstreams",
+		"key-source":   "`where` a home without a key keeps its own: auto, keyring, credentials or file (default auto)",
 		"refuse-at":    "`where` a CONNECT that is not allowed is refused: request or connect (default request)",
 		"sandbox":      "`on`, or off for a daemon that may open every file of its user (default on)",
 	} {
@@ -145,7 +147,9 @@ func (p Process) options(args []string) (Options, error) {
 	}
 	reread := func() (config.Settings, error) { return p.settings(*home, set) }
 	stderr := logging.Limit(p.Stderr, config.LogFile(settings.Home))
-	return Options{Settings: settings, Version: p.Version, Stderr: stderr, Reread: reread}, nil
+	return Options{
+		Settings: settings, Version: p.Version, Stderr: stderr, Reread: reread, Keys: keyring.Chain(settings, p.Getenv),
+	}, nil
 }
 
 func (p Process) settings(home string, set map[string]string) (config.Settings, error) {

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/credential"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/activation"
 	"github.com/moatd/moatd/pkg/internal/confine"
@@ -84,6 +85,8 @@ type Options struct {
 	Handed *activation.Handed
 	// Notify tells the supervisor how it goes; nil means nobody.
 	Notify *activation.Notifier
+	// Keys have the key of the credentials; nil means a key in a file of the home.
+	Keys *credential.KeyChain
 	// Containers knows whether the containers of the runs run; nil means that
 	// runs stay until they are unregistered.
 	Containers daemon.ContainerChecker

@@ -35,7 +35,7 @@ type parts struct {
 	news      chan struct{} // has a value when the status is to be told anew
 	clock     clock
 	exe       executable
-	key       credential.Key
+	keys      *credential.KeyChain
 	store     *store.Store
 	leaves    *pki.Leaves
 	resolver  *grants.Resolver
@@ -144,31 +144,10 @@ func (d *parts) openCA(context.Context) error {
 	return nil
 }
 
-func (d *parts) openGrants(context.Context) error {
-	home := d.opts.Settings.Home
-	key, _, err := credential.LoadOrCreateKey(config.KeyFile(home))
-	if err != nil {
-		return mendable(err)
-	}
-	secrets, err := credential.OpenFileStore(config.CredentialsDir(home), key)
-	if err != nil {
-		return err
-	}
-	d.key = key
-	d.resolver, err = grants.New(grants.Options{
-		Store: secrets, ProvidersDir: config.ProvidersDir(home), Seen: d.redactor.Add,
-	})
-	return err
-}
-
-// purposeRuns is what the key is for that seals what runs were registered with.
-const purposeRuns = "runs"
-
 // restore makes the registry and puts the runs of before into it.
 func (d *parts) restore(ctx context.Context) error {
 	d.registry = daemon.NewRegistryWith(daemon.RegistryOptions{Granter: d.resolver, Seen: d.redactor.Add, AWS: d.assumeRole})
-	sealer := credential.NewSealer(d.key, purposeRuns)
-	d.persister = daemon.NewStorePersister(d.store, sealer, d.registry)
+	d.persister = daemon.NewStorePersister(d.store, d.keys.Sealer(purposeRuns), d.registry)
 	d.importOld(ctx, daemon.Import{Runs: d.persister})
 	done, err := d.persister.Restore(ctx)
 	runsKept := err == nil
@@ -178,6 +157,7 @@ func (d *parts) restore(ctx context.Context) error {
 	if done.Runs > 0 {
 		d.log.WithFields(logrus.Fields{"runs": done.Runs, "degraded": done.Degraded}).Info("runs restored")
 	}
+	d.finishMove(ctx)
 	if err := d.store.Backup(); err != nil {
 		d.problem("", fmt.Sprintf("no backup of the database: %v", err))
 	}
@@ -189,7 +169,9 @@ func (d *parts) restore(ctx context.Context) error {
 		Ring:      d.ring,
 		Problems:  d.known,
 		Vitals:    d.vitals,
-		Reload:    func(ctx context.Context) error { d.reload(ctx); return nil },
+		Key:       d.keyHealth,
+		Reload:    d.reloadAll,
+		Rekey:     d.rekey,
 	})
 	return errors.Join(d.makeProxy(), d.restoreRoutes(ctx, runsKept))
 }

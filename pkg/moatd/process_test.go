@@ -101,7 +101,7 @@ func (p *process) spawn(args ...string) (ready <-chan error, err error) {
 		p.cmd = exec.Command(os.Args[0], args...)
 	}
 	p.cmd.Env = append(os.Environ(), "MOATD_TEST_DAEMON=1", fmt.Sprintf("LISTEN_FDS=%d", len(p.files)), "LISTEN_FDNAMES="+p.names)
-	p.cmd.Env = append(p.cmd.Env, "MOAT_ROUTING_ADDR=127.0.0.1:0")
+	p.cmd.Env = append(p.cmd.Env, "MOAT_ROUTING_ADDR=127.0.0.1:0", "MOAT_KEY_SOURCE=file") // never the keyring of who runs the test
 	p.cmd.Env = append(p.cmd.Env, p.env...)
 	p.cmd.ExtraFiles = p.files
 	r, w := io.Pipe()

@@ -45,6 +45,7 @@ func (d *parts) tasks() []tasks.Task {
 		{Name: "hangup", Run: d.hangup},
 		{Name: "heal", Run: d.registry.Heal},
 		{Name: "credentials", Run: d.watch},
+		{Name: "key", Run: d.unlock},
 		{Name: "routes", Run: d.watchRoutes},
 	}
 	if len(d.proxies) > 0 {
@@ -100,7 +101,7 @@ func (d *parts) hangup(ctx context.Context) error {
 		select {
 		case <-d.opts.Hangup:
 			err := errors.Join(d.opts.Notify.Reloading(), d.reread())
-			d.reload(ctx)
+			err = errors.Join(err, d.reloadAll(ctx))
 			err = errors.Join(err, d.opts.Notify.Ready(d.status()))
 			if err != nil {
 				d.log.WithError(err).Warn("reload")
@@ -126,6 +127,13 @@ func (d *parts) reread() error {
 	if now != d.opts.Settings {
 		d.log.Info("the settings have changed; they count from the next start: systemctl --user restart moatd")
 	}
+	return nil
+}
+
+// reloadAll asks for the key first, if it could not be had.
+func (d *parts) reloadAll(ctx context.Context) error {
+	_ = d.keys.Unlock(ctx) // what it says is among the problems
+	d.reload(ctx)
 	return nil
 }
 

@@ -72,7 +72,7 @@ env:
 }
 
 func (w *world) environ() []string {
-	return append(os.Environ(), "MOAT_HOME="+w.home, "MOAT_API_SOCKET="+filepath.Join(w.dir, "api.sock"))
+	return append(os.Environ(), "MOAT_HOME="+w.home, "MOAT_KEY_SOURCE=file", "MOAT_API_SOCKET="+filepath.Join(w.dir, "api.sock"))
 }
 
 // start starts moatd and waits until it says that it is ready.

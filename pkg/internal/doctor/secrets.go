@@ -90,6 +90,9 @@ func judgeRoots(err error) Verdict {
 }
 
 func (s *scene) storeKey(context.Context) Verdict {
+	if at, err := credential.RecordedKey(s.opts.Settings.Home); err == nil && at.Source != credential.KeyInFile {
+		return ok("kept in the %s, %s; whether it can be had, the daemon says", at.Source, at.ID)
+	}
 	path := config.KeyFile(s.opts.Settings.Home)
 	key, err := credential.LoadKey(path)
 	if v := access(path, s.opts.Settings.Home); err != nil && v.Status != OK {
@@ -122,7 +125,8 @@ func judgeKey(path, source string, err error, sealed int) Verdict {
 		return skip("there is none yet; the first grant makes it")
 	case errors.Is(err, fs.ErrNotExist):
 		old := filepath.Join(filepath.Dir(path), "credentials")
-		return fail(fmt.Sprintf("mv %s %s && %s", quote(old), quote(old+".old"), fixRestart),
+		note := filepath.Join(filepath.Dir(path), "key.json") // without it a new key is made
+		return fail(fmt.Sprintf("mv %s %s && rm -f %s && %s", quote(old), quote(old+".old"), quote(note), fixRestart),
 			"the key that sealed %d credentials is gone from %s; put it back from a backup, or move the credentials away and grant them again", sealed, path)
 	}
 	return fail("", "%s", oneLine(err))
@@ -130,6 +134,9 @@ func judgeKey(path, source string, err error, sealed int) Verdict {
 
 func (s *scene) credentials(ctx context.Context) Verdict {
 	dir := config.CredentialsDir(s.opts.Settings.Home)
+	if at, noted := credential.RecordedKey(s.opts.Settings.Home); noted == nil && at.Source != credential.KeyInFile {
+		return skip("their key is in the %s, which is not asked here; moat grant list tells", at.Source)
+	}
 	key, err := credential.LoadKey(config.KeyFile(s.opts.Settings.Home))
 	if err != nil {
 		return skip("there is no key to open them with")

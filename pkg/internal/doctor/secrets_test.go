@@ -116,12 +116,18 @@ func TestStoreKeyAndCredentials(t *testing.T) {
 	check(t, os.Chmod(home, 0o700))
 
 	check(t, os.Rename(path, path+".old"))
-	judge(t, []verdictCase{{"the key is gone", s.storeKey(t.Context()), Fail, "sealed 2 credentials is gone", "mv " + dir + " " + dir + ".old && " + fixRestart}})
+	judge(t, []verdictCase{{"the key is gone", s.storeKey(t.Context()), Fail, "sealed 2 credentials is gone", "mv " + dir + " " + dir + ".old && rm -f " + home + "/key.json && " + fixRestart}})
 	_, _, err = credential.LoadOrCreateKey(path)
 	check(t, err)
 	judge(t, []verdictCase{{"another key", s.credentials(t.Context()), Fail, "another key", "moat revoke github && moat grant github"}})
 	save(t, path, "no key\n")
 	judge(t, []verdictCase{{"no key in the file", s.storeKey(t.Context()), Fail, "where a key has 64", ""}})
+
+	save(t, filepath.Join(home, "key.json"), `{"v":1,"current":{"source":"keyring","id":"0011223344556677"}}`)
+	judge(t, []verdictCase{
+		{"a key in the keyring", s.storeKey(t.Context()), OK, "kept in the keyring, 0011223344556677", ""},
+		{"is not asked for", s.credentials(t.Context()), Skip, "in the keyring", ""},
+	})
 }
 
 func TestJudgeCredentials(t *testing.T) {
