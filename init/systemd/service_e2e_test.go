@@ -24,6 +24,7 @@ func TestInstall(t *testing.T) {
 	t.Run("over what a failed installation left", m.testFailedInstalls)
 	t.Run("over one under a client loop", m.testReinstall)
 	t.Run("an address that is not there yet", m.testListenAhead)
+	t.Run("containers behind Docker's bridge reach the proxy", m.testDocker)
 	t.Run("the sandbox confines", m.testSandbox)
 	t.Run("without the variables of a session", m.testBareEnvironment)
 	t.Run("the user's own changes stay", m.testOwnChanges)
@@ -202,18 +203,36 @@ func (m machine) testListenAhead(t *testing.T) {
 	m.says(t, 7, "000", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "http://10.99.0.1:19080/")
 }
 
-// address gives the machine an address, with the host's command: it has none.
+// address gives the machine an address.
 func (m machine) address(t *testing.T, addr string) {
+	t.Helper()
+	m.ip(t, "addr", "add", addr, "dev", "lo")
+	t.Cleanup(func() { m.ip(t, "addr", "del", addr, "dev", "lo") })
+}
+
+// ip changes the machine's network, with the host's command: it has none.
+func (m machine) ip(t *testing.T, args ...string) {
 	t.Helper()
 	leader, err := os.ReadFile("/run/moatd-box/" + cmp.Or(os.Getenv("MOATD_BOX_NAME"), "e2e") + "/leader")
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := []string{"-t", strings.TrimSpace(string(leader)), "-n", "ip", "addr"}
-	if out, err := exec.Command("nsenter", append(in, "add", addr, "dev", "lo")...).CombinedOutput(); err != nil {
-		t.Fatalf("ip addr add %s: %v: %s", addr, err, out)
+	args = append([]string{"-t", strings.TrimSpace(string(leader)), "-n", "ip"}, args...)
+	if out, err := exec.Command("nsenter", args...).CombinedOutput(); err != nil {
+		t.Fatalf("nsenter %s: %v: %s", strings.Join(args, " "), err, out)
 	}
-	t.Cleanup(func() { _ = exec.Command("nsenter", append(in, "del", addr, "dev", "lo")...).Run() })
+}
+
+func (m machine) testDocker(t *testing.T) {
+	m.ip(t, "link", "add", "docker0", "type", "bridge")
+	t.Cleanup(func() { m.ip(t, "link", "del", "docker0") })
+	m.ip(t, "addr", "add", "172.17.0.1/16", "dev", "docker0")
+	m.ip(t, "link", "set", "docker0", "up")
+	m.installed(t, "--docker")
+	for _, addr := range []string{"172.17.0.1", "127.0.0.1"} {
+		m.says(t, 0, "407", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--noproxy", "*", "http://"+addr+":19080/")
+	}
+	m.says(t, 0, "172.17.0.1:19080", "moat", "daemon", "status")
 }
 
 func (m machine) testSandbox(t *testing.T) {
