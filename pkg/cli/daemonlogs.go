@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/supervisor"
 )
@@ -75,9 +74,9 @@ func (s *service) logs(ctx context.Context, o supervisor.LogOptions) error {
 		return err
 	}
 	if !is {
-		if f, err := os.Open(filepath.Join(s.settings.Home, "moatd.log")); err == nil {
-			defer f.Close()
-			return s.fileLogs(ctx, f, o)
+		err := supervisor.CopyLog(ctx, config.LogFile(s.settings.Home), o)
+		if !errors.Is(err, supervisor.ErrNoLog) {
+			return supervised(err)
 		}
 	}
 	if last == nil {
@@ -88,9 +87,9 @@ func (s *service) logs(ctx context.Context, o supervisor.LogOptions) error {
 
 // ringLogs shows what the daemon remembers.
 func (s *service) ringLogs(ctx context.Context, o supervisor.LogOptions) error {
-	since, err := parseSince(o.Since)
+	since, err := supervisor.ParseSince(o.Since)
 	if err != nil {
-		return err
+		return supervised(err)
 	}
 	var next uint64
 	lines := o.Lines
@@ -130,19 +129,6 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// parseSince reads a time where there is no journalctl to read it.
-func parseSince(text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
-		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return at, nil
-		}
-	}
-	return time.Time{}, hinted{fmt.Errorf("--since %q: without the journal that is no time", text), "write a duration, 10m, or a time, 2006-01-02 15:04:05"}
 }
 
 func writeEntries(o supervisor.LogOptions, entries []daemon.LogEntry) error {

@@ -133,7 +133,7 @@ func (v *serviceView) troubles() []string {
 		}
 	}
 	if v.Changed {
-		all = append(all, "the units have changed since systemd read them; moat daemon install")
+		all = append(all, "its files have changed since the service manager read them; moat daemon install")
 	}
 	return all
 }
@@ -149,7 +149,9 @@ func (v *serviceView) details(w *tabwriter.Writer) {
 	}
 	fmt.Fprintf(w, "installed\t%s, starts %s\n", from, v.Exe)
 	fmt.Fprintf(w, "at login\t%s\n", choose(v.Enabled, "listens", "does not listen; moat daemon enable"))
-	fmt.Fprintf(w, "without one\t%s\n", choose(v.Linger, "runs", "ends with the last session; moat daemon install --linger"))
+	if v.Supervisor != "launchd" { // which always ends with the session
+		fmt.Fprintf(w, "without one\t%s\n", choose(v.Linger, "runs", "ends with the last session; moat daemon install --linger"))
+	}
 	for _, sock := range v.Sockets {
 		fmt.Fprintf(w, "socket %s\t%s, %s\n", sock.Name, sock.State, strings.Join(sock.Listen, ", "))
 	}

@@ -22,7 +22,7 @@ const followPoll = 300 * time.Millisecond
 //
 // The error wraps [ErrNoLog] if there is no file.
 func CopyLog(ctx context.Context, path string, opts LogOptions) error {
-	since, err := parseSince(opts.Since)
+	since, err := ParseSince(opts.Since)
 	if err != nil {
 		return err
 	}
@@ -56,8 +56,10 @@ func CopyLog(ctx context.Context, path string, opts LogOptions) error {
 	return err
 }
 
-// parseSince reads a time where there is no journalctl to do it.
-func parseSince(text string) (time.Time, error) {
+// ParseSince reads a time where there is no journalctl to do it: RFC 3339, or
+// "2006-01-02 15:04:05" of the local time, as far as it goes. Of "" it returns the
+// zero time. The error says how to write it.
+func ParseSince(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -67,7 +69,7 @@ func parseSince(text string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, &Problem{
-		What: fmt.Sprintf("%q is no time that can be looked for in a file", text),
+		What: fmt.Sprintf("--since %q: without the journal that is no time", text),
 		Todo: "write a duration, 10m, or a time, 2006-01-02 15:04:05",
 	}
 }
