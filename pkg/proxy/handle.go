@@ -117,5 +117,5 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange) {
 	out := r.WithContext(withExchange(r.Context(), ex))
 	ex.upload = watch(w, out)
-	p.forward.ServeHTTP(scrubHints(duplex(w, r), ex.verdict.Rules), out)
+	p.forward.ServeHTTP(hints{duplex(w, r), ex.verdict.Rules}, out)
 }

@@ -45,8 +45,10 @@ func answered(r *http.Response) error {
 	return nil
 }
 
-// hints is a writer whose answers of the class 1xx are scrubbed. ReverseProxy
-// shows them to nobody else.
+// hints is a writer whose answers of the class 1xx are scrubbed, which
+// ReverseProxy shows to nobody else. A 100 is not passed on: it is between two
+// neighbours, and net/http sends ours when the body is first read, so that the
+// upstream's would be a second one.
 type hints struct {
 	http.ResponseWriter
 	rules *HostRules
@@ -57,16 +59,11 @@ func (h hints) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 // WriteHeader implements [http.ResponseWriter].
 func (h hints) WriteHeader(status int) {
-	if status < 200 {
+	if status == http.StatusContinue {
+		return
+	}
+	if status < 200 && h.rules.Scrubs() {
 		h.rules.ScrubHeader(h.Header())
 	}
 	h.ResponseWriter.WriteHeader(status)
-}
-
-// scrubHints returns a writer for the answer to a request with the rules.
-func scrubHints(w http.ResponseWriter, rules *HostRules) http.ResponseWriter {
-	if !rules.Scrubs() {
-		return w
-	}
-	return hints{w, rules}
 }

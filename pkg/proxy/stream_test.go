@@ -265,6 +265,30 @@ func TestContinue(t *testing.T) {
 	})
 }
 
+// TestContinueIsSaidOnce has an upstream whose 100 comes after the body that it
+// is for, so that the client has had ours long before.
+func TestContinueIsSaidOnce(t *testing.T) {
+	w := newWorld(t)
+	w.origin("api.test", func(w http.ResponseWriter, _ *http.Request) {
+		conn, in, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		body := make([]byte, 5)
+		_, _ = io.ReadFull(in, body)
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n%s", body)
+	})
+	w.run("tok", RunSpec{})
+	c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
+	c.send("POST / HTTP/1.1\r\nHost: api.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+	if res := c.response("POST"); res.StatusCode != http.StatusContinue {
+		t.Fatalf("the first answer is %s, want 100", res.Status)
+	}
+	c.send("hello")
+	read(t, c.response("POST")).want(t, http.StatusOK, "hello")
+}
+
 func TestEarlyHintsComeThrough(t *testing.T) {
 	w := newWorld(t)
 	w.origin("api.test", func(w http.ResponseWriter, r *http.Request) {

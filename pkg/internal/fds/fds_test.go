@@ -114,6 +114,21 @@ func TestAcceptSurvivesWhatPasses(t *testing.T) {
 	}
 }
 
+func TestAShortageIsToldOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		short, over := 0, 0
+		again := &script{}
+		ln := Few(again, Options{Limit: 100, Short: func(error) { short++ }, Over: func() { over++ }})
+		for i, want := range []int{1, 1, 1, 2} {
+			again.errs = []error{syscall.EMFILE, nil}
+			if _, err := ln.Accept(); err != nil || short != want || over != want {
+				t.Errorf("shortage %d: Accept = %v, told %d and %d times, want %d", i+1, err, short, over, want)
+			}
+			time.Sleep(25 * time.Second)
+		}
+	})
+}
+
 func TestCloseEndsAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ln := Clients(&script{errs: []error{syscall.EMFILE, nil}}, Options{})

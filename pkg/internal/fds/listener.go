@@ -15,14 +15,17 @@ import (
 const (
 	firstPause = 5 * time.Millisecond
 	lastPause  = 250 * time.Millisecond
+	// spell is the time within which further shortages are the same: with many
+	// clients that come and go, there is another at every moment.
+	spell = time.Minute
 )
 
 // Options say what a listener does when descriptors run short.
 type Options struct {
 	// Limit is that of the process, as of [Limit]; 0 means that it is not known.
 	Limit int
-	// Short is told once when connections begin to wait, and Over once when they
-	// are accepted again; each may be nil.
+	// Short is told when connections begin to wait, and Over when they are accepted
+	// again, both once a minute at most; each may be nil.
 	Short func(error)
 	Over  func()
 }
@@ -44,7 +47,8 @@ func newListener(ln net.Listener, opts Options, below int) net.Listener {
 type listener struct {
 	net.Listener
 	opts  Options
-	below int // accepted descriptors have to have a lower number; 0: any
+	below int       // accepted descriptors have to have a lower number; 0: any
+	told  time.Time // when a shortage was told
 	once  sync.Once
 	done  chan struct{} // closed by Close
 }
@@ -54,8 +58,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	for pause := firstPause; passes(err); pause = min(2*pause, lastPause) {
 		if pause == firstPause && !errors.Is(err, syscall.ECONNABORTED) {
-			l.short(err)
-			defer l.over()
+			defer l.short(err)()
 		}
 		if !l.wait(pause) {
 			return nil, net.ErrClosed
@@ -65,8 +68,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil || l.below == 0 || number(conn) < l.below {
 		return conn, err
 	}
-	l.short(fmt.Errorf("descriptor %d of %d", number(conn), l.opts.Limit))
-	defer l.over()
+	defer l.short(fmt.Errorf("descriptor %d of %d", number(conn), l.opts.Limit))()
 	for pause := firstPause; !room(conn, l.below-l.below/8); pause = min(2*pause, lastPause) {
 		if !l.wait(pause) {
 			break // it was accepted, and the daemon that ends serves it
@@ -85,15 +87,19 @@ func (l *listener) wait(pause time.Duration) bool {
 	}
 }
 
-func (l *listener) short(err error) {
+// short tells of a shortage; what it returns tells of its end.
+func (l *listener) short(err error) (over func()) {
+	if !l.told.IsZero() && time.Since(l.told) < spell {
+		return func() {}
+	}
+	l.told = time.Now()
 	if l.opts.Short != nil {
 		l.opts.Short(err)
 	}
-}
-
-func (l *listener) over() {
-	if l.opts.Over != nil {
-		l.opts.Over()
+	return func() {
+		if l.opts.Over != nil {
+			l.opts.Over()
+		}
 	}
 }
 
