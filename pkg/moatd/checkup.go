@@ -65,7 +65,7 @@ func (c *checkup) run(ctx context.Context) error {
 		c.open[q.what] = answer
 		go func() {
 			if before != nil {
-				<-before // it comes too late, and says nothing of now
+				<-before //nolint:errcheck // it comes too late, and says nothing of now
 			}
 			answer <- q.ask(ctx)
 		}()
