@@ -57,6 +57,7 @@ var mayImport = map[string][]string{
 	"pkg/internal/coding":     {"github.com/andybalholm/brotli", "github.com/klauspost/compress/zstd"},
 	"pkg/internal/mitm":       {"internal/drain", "internal/hosts"},
 	"pkg/internal/pki":        {"internal/hosts"},
+	"pkg/internal/githubapp":  {"credential"},
 	"pkg/internal/hosts":      {"golang.org/x/net/idna"},
 	"pkg/internal/store":      {"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},
