@@ -58,6 +58,8 @@ var mayImport = map[string][]string{
 	"pkg/internal/mitm":       {"internal/drain", "internal/hosts"},
 	"pkg/internal/pki":        {"internal/hosts"},
 	"pkg/internal/githubapp":  {"credential"},
+	"pkg/internal/oauth":      {"credential", "golang.org/x/oauth2"},
+	"pkg/internal/oauthtest":  {},
 	"pkg/internal/hosts":      {"golang.org/x/net/idna"},
 	"pkg/internal/store":      {"go.etcd.io/bbolt", "go.etcd.io/bbolt/errors"},
 	"pkg/internal/activation": {systemd + "activation", systemd + "daemon", "golang.org/x/sys/unix"},

@@ -22,7 +22,9 @@ type Renewal struct {
 	TokenURL       string
 	ClientID       string
 	ClientSecret   Secret
+	ClientAuth     string // how the client shows itself at TokenURL: "basic" for a header, "" for the body
 	Scopes         []string
+	Resource       string   // the server that the tokens are for (RFC 8707), "" for none: that of an MCP server
 	Command        []string // program and arguments, without a shell
 	AppID          string
 	InstallationID string
@@ -63,6 +65,7 @@ func (r *Renewal) equal(s *Renewal) bool {
 		return r == s
 	}
 	return r.Kind == s.Kind && r.TokenURL == s.TokenURL && r.ClientID == s.ClientID && r.AppID == s.AppID &&
+		r.ClientAuth == s.ClientAuth && r.Resource == s.Resource &&
 		r.InstallationID == s.InstallationID && slices.Equal(r.Scopes, s.Scopes) && slices.Equal(r.Command, s.Command) &&
 		r.RefreshToken.Equal(s.RefreshToken) && r.ClientSecret.Equal(s.ClientSecret) && r.PrivateKey.Equal(s.PrivateKey)
 }
@@ -74,7 +77,9 @@ type renewalRecord struct {
 	TokenURL       string   `json:"token_url,omitempty"`
 	ClientID       string   `json:"client_id,omitempty"`
 	ClientSecret   []byte   `json:"client_secret,omitempty"`
+	ClientAuth     string   `json:"client_auth,omitempty"`
 	Scopes         []string `json:"scopes,omitempty"`
+	Resource       string   `json:"resource,omitempty"`
 	Command        []string `json:"command,omitempty"`
 	AppID          string   `json:"app_id,omitempty"`
 	InstallationID string   `json:"installation_id,omitempty"`
@@ -88,7 +93,7 @@ func (r *Renewal) encode() (json.RawMessage, error) {
 	}
 	val, err := json.Marshal(renewalRecord{
 		Kind: r.Kind, RefreshToken: []byte(r.RefreshToken), TokenURL: r.TokenURL, ClientID: r.ClientID,
-		ClientSecret: []byte(r.ClientSecret), Scopes: r.Scopes, Command: r.Command, AppID: r.AppID,
+		ClientSecret: []byte(r.ClientSecret), ClientAuth: r.ClientAuth, Scopes: r.Scopes, Resource: r.Resource, Command: r.Command, AppID: r.AppID,
 		InstallationID: r.InstallationID, PrivateKey: []byte(r.PrivateKey),
 	})
 	if err != nil {
@@ -107,7 +112,7 @@ func decodeRenewal(val json.RawMessage) (*Renewal, error) {
 	}
 	return &Renewal{
 		Kind: r.Kind, RefreshToken: Secret(r.RefreshToken), TokenURL: r.TokenURL, ClientID: r.ClientID,
-		ClientSecret: Secret(r.ClientSecret), Scopes: r.Scopes, Command: r.Command, AppID: r.AppID,
+		ClientSecret: Secret(r.ClientSecret), ClientAuth: r.ClientAuth, Scopes: r.Scopes, Resource: r.Resource, Command: r.Command, AppID: r.AppID,
 		InstallationID: r.InstallationID, PrivateKey: Secret(r.PrivateKey), newer: unknownIn[renewalRecord](val),
 	}, nil
 }

@@ -18,7 +18,7 @@ func renewable() Credential {
 		Grant: "gemini", Secret: "s3cret-0", Source: "prompt", CreatedAt: at, ExpiresAt: at.Add(time.Hour), RefreshedAt: at.Add(time.Minute),
 		Renewal: &Renewal{
 			Kind: RenewalOAuth2, RefreshToken: "s3cret-1", TokenURL: "https://idp.example/token", ClientID: "id",
-			ClientSecret: "s3cret-2", Scopes: []string{"a", "b"}, Command: []string{"op", "read"}, AppID: "1", InstallationID: "2",
+			ClientSecret: "s3cret-2", ClientAuth: "basic", Resource: "https://mcp.example/mcp", Scopes: []string{"a", "b"}, Command: []string{"op", "read"}, AppID: "1", InstallationID: "2",
 			PrivateKey: "s3cret-3\xff",
 		},
 	}
