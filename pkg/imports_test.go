@@ -28,8 +28,8 @@ var mayImport = map[string][]string{
 	"init/systemd/internal/boxprobe":  {"golang.org/x/sys/unix"},
 
 	"pkg/cli": {
-		"config", "credential", "daemon", "internal/doctor", "internal/grants", "internal/hosts", "internal/keyring", "internal/logging", "internal/pki", "internal/providers", "internal/supervisor", "internal/version",
-		"filippo.io/age", "github.com/spf13/cobra", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
+		"config", "credential", "daemon", "internal/doctor", "internal/githubapp", "internal/grants", "internal/hosts", "internal/keyring", "internal/logging", "internal/oauth", "internal/pki", "internal/providers", "internal/supervisor", "internal/version",
+		"filippo.io/age", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/net/http/httpproxy", "golang.org/x/term",
 	},
 	"pkg/moatd": {
 		"config", "credential", "daemon", "proxy", "routing", "internal/activation", "internal/aws", "internal/confine", "internal/fds",

@@ -18,6 +18,8 @@ import (
 // grantFlags are the flags of moat grant.
 type grantFlags struct {
 	secretFlags
+	loginFlags
+	appFlags
 
 	noValidate bool
 	expiresIn  time.Duration // 0 means that nothing is known of it
@@ -40,11 +42,20 @@ these paths alone, and a run may have several. For providers without such paths
 it only tells one account from another: openai:work.
 
 The command of --from-command is run by sh, now and again when the secret has
-expired.`,
+expired.
+
+With --url there is a login instead: an MCP server is asked where, a browser is
+opened there, and what comes back is renewed by the daemon from then on. Without
+a browser here, the address can be opened anywhere; moat says how it ends then.
+
+With --app-id the credential is that of an installation of a GitHub App, which
+the daemon renews each hour with the app's private key.`,
 		Example: `  moat grant github
   gh auth token | moat grant github
   moat grant openai --from-env OPENAI_API_KEY
-  moat grant github:acme/app --from-command 'op read op://work/github/token'`,
+  moat grant github:acme/app --from-command 'op read op://work/github/token'
+  moat grant mcp:linear --url https://mcp.linear.app/mcp
+  moat grant github --app-id 12345 --installation-id 678 --private-key app.pem`,
 		Args: arguments(1, 1),
 
 		ValidArgsFunction: first(a.completes(a.knownProviders)),
@@ -58,6 +69,8 @@ expired.`,
 	flags.StringVar(&f.command, "from-command", "", "take the secret from what the `command` prints")
 	flags.BoolVar(&f.noValidate, "no-validate", false, "do not ask the service whether the secret is good")
 	flags.DurationVar(&f.expiresIn, "expires-in", 0, "the `time` that the secret is good for, such as 8h")
+	f.loginFlags.add(flags)
+	f.appFlags.add(flags)
 	cmd.AddCommand(a.providersCommand())
 	cmd.AddCommand(a.storedCommands()...)
 	return a.withProfile(cmd)
@@ -84,7 +97,7 @@ func (a *app) grant(ctx context.Context, name string, f grantFlags) error {
 	if err != nil {
 		return err
 	}
-	if err = f.check(); err != nil {
+	if err = errors.Join(f.check(), f.checkLogin(provider), f.checkApp(provider)); err != nil {
 		return usageError{err, "moat grant"}
 	}
 	c, err := a.newCredential(ctx, name, f)
@@ -107,6 +120,9 @@ func (a *app) grant(ctx context.Context, name string, f grantFlags) error {
 	out.Fingerprint = c.Fingerprint()
 	if out.Live, err = a.tellDaemon(ctx); err != nil {
 		return err
+	}
+	if c.Renewal == nil && f.url != "" {
+		fmt.Fprintf(a.process.Stderr, "moat: the server gives no refresh token: moat grant %s again when this one expires\n", name)
 	}
 	if out.Warning != "" {
 		fmt.Fprintf(a.process.Stderr, "moat: %s; the secret is stored all the same\n", out.Warning)
@@ -141,8 +157,14 @@ func (f grantFlags) check() error {
 	return nil
 }
 
-// newCredential reads the secret.
+// newCredential reads the secret, or gets it by a login.
 func (a *app) newCredential(ctx context.Context, name string, f grantFlags) (*credential.Credential, error) {
+	switch {
+	case f.url != "":
+		return a.login(ctx, name, f.loginFlags)
+	case f.appID != "":
+		return a.installation(ctx, name, f.appFlags)
+	}
 	secret, source, err := a.secret(ctx, name, f.secretFlags)
 	if err != nil {
 		return nil, err

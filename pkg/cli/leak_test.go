@@ -13,7 +13,10 @@ import (
 )
 
 // leaked says in which form text holds the secret, "" if it does not.
-func leaked(text string) string {
+func leaked(text string) string { return holds(text, secret) }
+
+// holds says in which form text holds a secret, "" if it does not.
+func holds(text, secret string) string {
 	forms := map[string]string{
 		"in clear":                     secret,
 		"for a query":                  url.QueryEscape(secret),

@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"origin": cmdOrigin, "saw": cmdSaw, "setsecret": cmdSetSecret, "daemon": cmdDaemon,
 			"pair": cmdPair, "listen": cmdListen, "dialled": cmdDialled,
+			"mcp": cmdMCP, "githubapp": cmdGitHubApp,
 			"occupy": cmdOccupy, "mends": cmdMends,
 		},
 	})

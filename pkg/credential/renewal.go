@@ -13,6 +13,10 @@ const (
 	RenewalAWS       = "aws"        // the secret assumes a role
 )
 
+// ClientAuthBasic says that a client shows its id and secret in Authorization
+// (client_secret_basic of RFC 7591).
+const ClientAuthBasic = "basic"
+
 // Renewal is what the next secret of a credential is made of. It is sealed with
 // the credential and prints without its secrets. Which fields count depends on
 // Kind; a kind that is not known here comes from a newer version.
@@ -22,7 +26,7 @@ type Renewal struct {
 	TokenURL       string
 	ClientID       string
 	ClientSecret   Secret
-	ClientAuth     string // how the client shows itself at TokenURL: "basic" for a header, "" for the body
+	ClientAuth     string // how the client shows itself at TokenURL: [ClientAuthBasic], or "" for in the body
 	Scopes         []string
 	Resource       string   // the server that the tokens are for (RFC 8707), "" for none: that of an MCP server
 	Command        []string // program and arguments, without a shell

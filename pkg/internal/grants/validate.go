@@ -83,8 +83,9 @@ func validation(ctx context.Context, how providers.Validation) (*http.Request, e
 	return req, nil
 }
 
-// ask returns the status of the answer.
-func (v Validator) ask(req *http.Request) (int, error) {
+// Transport returns a new transport that reaches services as v does, and keeps no
+// connection.
+func (v Validator) Transport() *http.Transport {
 	tr := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: v.Roots, MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2: true,
@@ -93,6 +94,12 @@ func (v Validator) ask(req *http.Request) (int, error) {
 	if v.Proxy != nil {
 		tr.Proxy = func(r *http.Request) (*url.URL, error) { return v.Proxy(r.URL) }
 	}
+	return tr
+}
+
+// ask returns the status of the answer.
+func (v Validator) ask(req *http.Request) (int, error) {
+	tr := v.Transport()
 	defer tr.CloseIdleConnections()
 	client := &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req) //nolint:gosec // the URL is of the provider, which says where its secret goes

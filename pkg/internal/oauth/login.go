@@ -56,7 +56,7 @@ func (h How) config(redirect string) *oauth2.Config {
 
 // style never guesses: a guess costs a second request, with a code that counts once.
 func style(auth string) oauth2.AuthStyle {
-	if auth == AuthBasic {
+	if auth == credential.ClientAuthBasic {
 		return oauth2.AuthStyleInHeader
 	}
 	return oauth2.AuthStyleInParams

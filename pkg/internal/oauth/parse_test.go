@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/moatd/moatd/pkg/credential"
 )
 
 func TestParseChallenges(t *testing.T) {
@@ -213,7 +215,7 @@ func TestParseClient(t *testing.T) {
 		err    string
 	}{
 		{"a public one", 201, `{"client_id":"a","token_endpoint_auth_method":"none"}`, Client{ID: "a"}, ""},
-		{"a secret for the header, which is what no word means", 201, `{"client_id":"a","client_secret":"s"}`, Client{"a", "s", AuthBasic}, ""},
+		{"a secret for the header, which is what no word means", 201, `{"client_id":"a","client_secret":"s"}`, Client{"a", "s", credential.ClientAuthBasic}, ""},
 		{"a secret for the body", 200, `{"client_id":"a","client_secret":"s","token_endpoint_auth_method":"client_secret_post"}`, Client{"a", "s", ""}, ""},
 		{"a way that moat has not", 201, `{"client_id":"a","token_endpoint_auth_method":"private_key_jwt"}`, Client{}, "private_key_jwt"},
 		{"no id", 201, `{}`, Client{}, "no client_id"},

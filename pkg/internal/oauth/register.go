@@ -21,10 +21,6 @@ const (
 	authBasic = "client_secret_basic"
 )
 
-// AuthBasic is the [credential.Renewal.ClientAuth] of a client whose secret is
-// sent in a header.
-const AuthBasic = "basic"
-
 // A Client is what an authorization server knows us as.
 type Client struct {
 	ID     string
@@ -104,7 +100,7 @@ func parseClient(status int, data []byte) (Client, error) {
 		c.Secret = ""
 	case authBasic, "":
 		if c.Secret != "" {
-			c.Auth = AuthBasic // RFC 7591, 2: the default
+			c.Auth = credential.ClientAuthBasic // RFC 7591, 2: the default
 		}
 	case authPost:
 	default:
