@@ -87,7 +87,7 @@ func (a *app) login(ctx context.Context, name string, f loginFlags) (*credential
 func (a *app) tokens(ctx context.Context, client *http.Client, found oauth.Found, f loginFlags) (oauth.Tokens, oauth.How, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, oauth.LoginLimit, errors.New("nobody has logged in within 5 minutes"))
 	defer cancel()
-	cb, err := oauth.Listen(f.callbackPort)
+	cb, err := oauth.Listen(ctx, f.callbackPort)
 	if err != nil {
 		return oauth.Tokens{}, oauth.How{}, err
 	}

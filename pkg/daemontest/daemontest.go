@@ -127,11 +127,14 @@ func (d *Daemon) Provider(name, yaml string) {
 // Grant returns.
 func (d *Daemon) Grant(grant, secret string) {
 	d.tb.Helper()
-	d.change(func(st *credential.FileStore) error {
-		return st.Put(d.tb.Context(), &credential.Credential{
-			Grant: grant, Secret: credential.Secret(secret), Source: "test", CreatedAt: time.Now(),
-		})
-	})
+	d.GrantCredential(&credential.Credential{Grant: grant, Secret: credential.Secret(secret), Source: "test", CreatedAt: time.Now()})
+}
+
+// GrantCredential is Grant of a credential of which more is known, such as what
+// renews it.
+func (d *Daemon) GrantCredential(c *credential.Credential) {
+	d.tb.Helper()
+	d.change(func(st *credential.FileStore) error { return st.Put(d.tb.Context(), c) })
 }
 
 // Revoke removes a credential, as moat revoke does.

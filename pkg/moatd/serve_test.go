@@ -7,10 +7,16 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moatd/moatd/pkg/config"
+	"github.com/moatd/moatd/pkg/credential"
 	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/daemontest"
 	"github.com/moatd/moatd/pkg/internal/store"
@@ -177,8 +183,14 @@ func TestBadConfigurationHasAnExitCodeOfItsOwn(t *testing.T) {
 // could read, after every kind of request was made with it.
 func TestNothingSecretIsWrittenDown(t *testing.T) {
 	const secret, own, rogue = "granted/secret+of=the test", "registered secret~value", "an-agents-own-token-0123456789"
+	const refresh, client, key = "refresh?token/of+the&test", "client=secret/of+the&test", "-----BEGIN/private+key=of the test"
 	d, origin := demo(t)
-	d.Grant("demo", secret)
+	d.GrantCredential(&credential.Credential{
+		Grant: "demo", Secret: secret, Source: "test", CreatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+		Renewal: &credential.Renewal{
+			Kind: credential.RenewalOAuth2, RefreshToken: refresh, ClientSecret: client, PrivateKey: key, TokenURL: "https://" + origin + "/token",
+		},
+	})
 	d.Start()
 	token := d.Register(demoRun(origin))
 	ownToken := d.Register(daemon.RegisterRequest{
@@ -196,8 +208,9 @@ func TestNothingSecretIsWrittenDown(t *testing.T) {
 	d.Stop()
 	texts := map[string]string{"the log": d.Log()}
 	addFiles(t, texts, d.Settings.Home)
+	addSealed(t, texts, d.Settings.Home)
 	for where, text := range texts {
-		for _, s := range []string{secret, own} {
+		for _, s := range []string{secret, own, refresh, client, key} {
 			for _, form := range forms(s) {
 				if strings.Contains(text, form) {
 					t.Errorf("%s holds the secret %q as %q", where, s, form)
@@ -216,10 +229,41 @@ func TestNothingSecretIsWrittenDown(t *testing.T) {
 // forms returns the ways in which a secret could be written down.
 func forms(s string) []string {
 	all := []string{s}
-	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding} {
-		all = append(all, enc.EncodeToString([]byte(s)), enc.EncodeToString([]byte("Bearer "+s)))
+	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		for before := range 3 { // bytes, on which it depends; the ends mix with the neighbours
+			text := enc.EncodeToString([]byte("::"[:before] + s))
+			all = append(all, text[4:len(text)/4*4-4])
+		}
 	}
 	return append(all, escapes(s)...)
+}
+
+func TestFormsFindWhatIsWrittenDown(t *testing.T) {
+	const s = "granted/secret+of=the test"
+	for name, text := range map[string]string{
+		"in clear": "x" + s, "for a URL": url.QueryEscape("a=" + s), "as Basic": base64.StdEncoding.EncodeToString([]byte("me:" + s + "!")),
+		"as Bearer": base64.URLEncoding.EncodeToString([]byte("Bearer " + s)), "in JSON": `{"secret":"` + base64.StdEncoding.EncodeToString([]byte(s)) + `"}`,
+	} {
+		if !slices.ContainsFunc(forms(s), func(form string) bool { return strings.Contains(text, form) }) {
+			t.Errorf("forms does not find a secret %s: %q", name, text)
+		}
+	}
+}
+
+// addSealed adds the files of credentials, in which there must be nothing either.
+func addSealed(t *testing.T, texts map[string]string, home string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(config.CredentialsDir(home), "*.sealed"))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("there is no credential in %s, %v", home, err)
+	}
+	for _, path := range all {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[path] = string(data)
+	}
 }
 
 func TestABrokenProviderDoesNotStandInTheWayOfAGrant(t *testing.T) {

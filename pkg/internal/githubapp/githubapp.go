@@ -64,7 +64,7 @@ func Exchange(ctx context.Context, client *http.Client, how *credential.Renewal,
 	req.Header.Set("User-Agent", "moat")
 	straight := *client
 	straight.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	res, err := straight.Do(req) //nolint:gosec // the URL was checked when it was granted
+	res, err := straight.Do(req)
 	if err != nil {
 		return Token{}, fmt.Errorf("GitHub App %s: %w", how.AppID, err)
 	}

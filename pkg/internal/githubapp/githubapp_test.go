@@ -62,14 +62,14 @@ func verify(t *testing.T, jwt string) (claims struct {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	if err := rsa.VerifyPKCS1v15(&appKey().PublicKey, crypto.SHA256, sum[:], signature); err != nil {
+	if err = rsa.VerifyPKCS1v15(&appKey().PublicKey, crypto.SHA256, sum[:], signature); err != nil {
 		t.Fatalf("the signature is bad: %v", err)
 	}
 	body, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(body, &claims); err != nil {
+	if err = json.Unmarshal(body, &claims); err != nil {
 		t.Fatal(err)
 	}
 	return claims

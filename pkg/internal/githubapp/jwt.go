@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/moatd/moatd/pkg/credential"
@@ -72,21 +73,14 @@ func encode(data []byte) string { return base64.RawURLEncoding.EncodeToString(da
 
 const maxID = 40 // bytes
 
+const digits = "0123456789"
+
 // appID reports whether text is an app's id, or its client id: Iv23li and so on.
 func appID(text string) bool {
-	for _, c := range text {
-		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '.') {
-			return false
-		}
-	}
-	return text != "" && len(text) <= maxID
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ."
+	return text != "" && len(text) <= maxID && strings.Trim(text, digits+letters) == ""
 }
 
 func number(text string) bool {
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return text != "" && len(text) <= maxID
+	return text != "" && len(text) <= maxID && strings.Trim(text, digits) == ""
 }

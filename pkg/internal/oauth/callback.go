@@ -29,8 +29,8 @@ type Callback struct {
 
 // Listen opens a callback at 127.0.0.1 with a free port, or at the port that is
 // given, which is 0 for any.
-func Listen(port int) (*Callback, error) {
-	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+func Listen(ctx context.Context, port int) (*Callback, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, fmt.Errorf("listen for the browser: %w", err)
 	}

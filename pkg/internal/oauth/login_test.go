@@ -62,7 +62,7 @@ func how(t *testing.T, mcp, redirect string) oauth.How {
 
 func callback(t *testing.T) *oauth.Callback {
 	t.Helper()
-	cb, err := oauth.Listen(0)
+	cb, err := oauth.Listen(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestAUsedRefreshTokenIsRefusedInWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := l.Renewal(got)
-	if _, err := oauth.Renew(t.Context(), http.DefaultClient, r); err != nil {
+	if _, err = oauth.Renew(t.Context(), http.DefaultClient, r); err != nil {
 		t.Fatal(err)
 	}
 	_, err = oauth.Renew(t.Context(), http.DefaultClient, r)

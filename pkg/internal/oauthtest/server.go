@@ -175,7 +175,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, base string) 
 		back = url.Values{"error": {"access_denied"}, "error_description": {"the person said no"}, "state": {q.Get("state")}, "iss": {base}}
 	}
 	to.RawQuery = back.Encode()
-	http.Redirect(w, r, to.String(), http.StatusFound)
+	http.Redirect(w, r, to.String(), http.StatusFound) //nolint:gosec // to this machine, see above
 }
 
 // secret makes one that is remembered.
