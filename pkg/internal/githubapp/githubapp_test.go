@@ -51,7 +51,8 @@ func verify(t *testing.T, jwt string) (claims struct {
 	Issued   int64  `json:"iat"`
 	Expires  int64  `json:"exp"`
 	Audience string `json:"aud"`
-}) {
+},
+) {
 	t.Helper()
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {

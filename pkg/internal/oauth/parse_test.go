@@ -19,19 +19,23 @@ func TestParseChallenges(t *testing.T) {
 	}{
 		{"one without parameters", []string{"Bearer"}, []Challenge{{"bearer", map[string]string{}}}},
 		{
-			"quoted and plain values", []string{`Bearer realm="a, b=\"c\"",Scope=read`},
+			"quoted and plain values",
+			[]string{`Bearer realm="a, b=\"c\"",Scope=read`},
 			[]Challenge{{"bearer", map[string]string{"realm": `a, b="c"`, "scope": "read"}}},
 		},
 		{
-			"several in one header", []string{`Negotiate, Basic realm="x", Bearer resource_metadata = "https://a.example/m"`},
+			"several in one header",
+			[]string{`Negotiate, Basic realm="x", Bearer resource_metadata = "https://a.example/m"`},
 			[]Challenge{{"negotiate", map[string]string{}}, {"basic", map[string]string{"realm": "x"}}, {"bearer", map[string]string{"resource_metadata": "https://a.example/m"}}},
 		},
 		{
-			"several headers", []string{"Basic", `Bearer a="1"`},
+			"several headers",
+			[]string{"Basic", `Bearer a="1"`},
 			[]Challenge{{"basic", map[string]string{}}, {"bearer", map[string]string{"a": "1"}}},
 		},
 		{
-			"a URL that nobody has quoted", []string{`Bearer resource_metadata=https://a.example/m?x=1, scope=b`},
+			"a URL that nobody has quoted",
+			[]string{`Bearer resource_metadata=https://a.example/m?x=1, scope=b`},
 			[]Challenge{{"bearer", map[string]string{"resource_metadata": "https://a.example/m?x=1", "scope": "b"}}},
 		},
 		{"the first of two values counts", []string{`Bearer a="1", a="2"`}, []Challenge{{"bearer", map[string]string{"a": "1"}}}},
@@ -182,13 +186,16 @@ func TestWhereMetadataAreLookedFor(t *testing.T) {
 		want     []string
 	}{
 		{"a server with a path", "https://a.example/mcp/", true, []string{
-			"https://a.example/.well-known/oauth-protected-resource/mcp", "https://a.example/.well-known/oauth-protected-resource"}},
+			"https://a.example/.well-known/oauth-protected-resource/mcp", "https://a.example/.well-known/oauth-protected-resource",
+		}},
 		{"a server without one", "https://a.example", true, []string{"https://a.example/.well-known/oauth-protected-resource"}},
 		{"an issuer without a path", "https://a.example/", false, []string{
-			"https://a.example/.well-known/oauth-authorization-server", "https://a.example/.well-known/openid-configuration"}},
+			"https://a.example/.well-known/oauth-authorization-server", "https://a.example/.well-known/openid-configuration",
+		}},
 		{"an issuer with one", "https://a.example/t%2F1", false, []string{
 			"https://a.example/.well-known/oauth-authorization-server/t%2F1", "https://a.example/.well-known/openid-configuration/t%2F1",
-			"https://a.example/t%2F1/.well-known/openid-configuration"}},
+			"https://a.example/t%2F1/.well-known/openid-configuration",
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			u, err := safeURL(tt.at)

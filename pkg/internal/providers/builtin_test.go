@@ -77,7 +77,7 @@ func TestBuiltin(t *testing.T) {
 		})
 	}
 	want := []string{
-		"anthropic", "brave-search", "claude", "datadog", "datadog-app", "elevenlabs", "gemini", "github", "gitlab",
+		"anthropic", "brave-search", "claude", "datadog", "datadog-app", "elevenlabs", "gemini", "gemini-oauth", "github", "gitlab",
 		"graphite", "linear", "npm", "openai", "sentry", "telegram", "vercel",
 	}
 	if diff := cmp.Diff(want, set.Names()); diff != "" {

@@ -34,7 +34,7 @@ func Parse(file string, data []byte) (*Provider, error) {
 
 func (v value) provider() *Provider {
 	f := v.fields("name", "description", "inject", "extra_headers", "remove_headers", "remove_query", "substitute",
-		"transformers", "scopes", "env", "validate")
+		"transformers", "scopes", "env", "validate", "oauth")
 	p := &Provider{
 		name:        f["name"].providerName(),
 		description: f["description"].oneLine(),
@@ -48,6 +48,7 @@ func (v value) provider() *Provider {
 	p.extra = f["extra_headers"].extraHeaders(p.inject)
 	p.scopes = f["scopes"].scopes(p)
 	p.validation = f["validate"].validation(p)
+	p.login = f["oauth"].login()
 	if len(p.inject)+len(p.substitute) == 0 && len(v.r.errs) == 0 { // else the errors say why
 		v.fail("neither inject nor substitute: the credential would go nowhere")
 	}

@@ -21,6 +21,7 @@ type Provider struct {
 	scopes            map[string][]template // by host; none if a scope only tells accounts apart
 	env               map[string]string
 	validation        *Validation // nil for none
+	login             *Login      // nil for none
 	kept              bool        // its credentials go to no host by themselves
 	anyText           bool        // its credentials stand in no header
 }
