@@ -47,6 +47,9 @@ expired.
 With --url there is a login instead: an MCP server is asked where, a browser is
 opened there, and what comes back is renewed by the daemon from then on. Without
 a browser here, the address can be opened anywhere; moat says how it ends then.
+--oauth does so for a provider that names where to log in. --from-claude-code
+takes the login of Claude Code, which it then has to share: renewed by one of
+the two, it may end for the other, so log in to Claude Code again afterwards.
 
 With --app-id the credential is that of an installation of a GitHub App, which
 the daemon renews each hour with the app's private key.`,
@@ -100,7 +103,7 @@ func (a *app) grant(ctx context.Context, name string, f grantFlags) error {
 	if err = errors.Join(f.check(), f.checkLogin(provider), f.checkApp(provider)); err != nil {
 		return usageError{err, "moat grant"}
 	}
-	c, err := a.newCredential(ctx, name, f)
+	c, err := a.newCredential(ctx, provider, name, f)
 	if err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func (a *app) grant(ctx context.Context, name string, f grantFlags) error {
 	if out.Live, err = a.tellDaemon(ctx); err != nil {
 		return err
 	}
-	if c.Renewal == nil && f.url != "" {
+	if c.Renewal == nil && f.begun() {
 		fmt.Fprintf(a.process.Stderr, "moat: the server gives no refresh token: moat grant %s again when this one expires\n", name)
 	}
 	if out.Warning != "" {
@@ -158,10 +161,10 @@ func (f grantFlags) check() error {
 }
 
 // newCredential reads the secret, or gets it by a login.
-func (a *app) newCredential(ctx context.Context, name string, f grantFlags) (*credential.Credential, error) {
+func (a *app) newCredential(ctx context.Context, p *providers.Provider, name string, f grantFlags) (*credential.Credential, error) {
 	switch {
-	case f.url != "":
-		return a.login(ctx, name, f.loginFlags)
+	case f.begun():
+		return a.loggedIn(ctx, p, name, f.loginFlags)
 	case f.appID != "":
 		return a.installation(ctx, name, f.appFlags)
 	}

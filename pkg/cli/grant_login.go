@@ -17,7 +17,9 @@ import (
 
 // loginFlags say where to log in, and as which client.
 type loginFlags struct {
-	url              string // of the MCP server; "" for no login
+	url              string // of the MCP server to log in to
+	oauth            bool   // log in where the provider says
+	claudeCode       bool   // take what Claude Code has logged in with
 	clientID         string // "" means that a client is made
 	clientSecretFile string
 	loginScopes      []string // nil means those that the server asks for
@@ -28,6 +30,8 @@ type loginFlags struct {
 
 func (f *loginFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.url, "url", "", "log in to the MCP server at the `URL`")
+	flags.BoolVar(&f.oauth, "oauth", false, "log in where the provider says, as gemini-oauth does")
+	flags.BoolVar(&f.claudeCode, "from-claude-code", false, "take the login of Claude Code on this machine, for claude")
 	flags.StringVar(&f.clientID, "client-id", "", "the `id` of your client, for a server that makes none by itself")
 	flags.StringVar(&f.clientSecretFile, "client-secret-file", "", "the `file` with the secret of your client")
 	flags.StringArrayVar(&f.loginScopes, "scope", nil, "what the login is to permit, a `scope` of the server's; may be repeated")
@@ -36,15 +40,34 @@ func (f *loginFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.device, "device", false, "log in on another machine, by a code that is typed there")
 }
 
+// begun reports whether there is a login, and configured whether a flag says how.
+func (f loginFlags) begun() bool { return f.url != "" || f.oauth || f.claudeCode }
+
+func (f loginFlags) configured() bool {
+	return f.clientID+f.clientSecretFile != "" || len(f.loginScopes) > 0 || f.callbackPort != 0 || f.noBrowser || f.device
+}
+
 func (f grantFlags) checkLogin(p *providers.Provider) error {
 	l := f.loginFlags
 	switch {
-	case l.url == "" && (l.clientID+l.clientSecretFile != "" || len(l.loginScopes) > 0 || l.callbackPort != 0 || l.noBrowser || l.device):
-		return errors.New("--client-id, --client-secret-file, --scope, --callback-port, --no-browser and --device are for a login, which --url begins")
-	case l.url == "":
+	case !l.begun() && l.configured():
+		return errors.New("--client-id, --client-secret-file, --scope, --callback-port, --no-browser and --device are for a login, which --url or --oauth begins")
+	case !l.begun():
 		return nil
-	case p.Name() != "mcp":
+	case l.url != "" && (l.oauth || l.claudeCode) || l.oauth && l.claudeCode:
+		return errors.New("only one of --url, --oauth and --from-claude-code can say where to log in")
+	case l.url != "" && p.Name() != "mcp":
 		return fmt.Errorf("--url is for MCP servers, grants such as mcp:linear, and not for %s", p.Name())
+	case l.claudeCode && (p.Name() != "claude" || l.configured()):
+		return errors.New("--from-claude-code is for claude, and goes with none of the flags of a login")
+	case l.oauth && l.device:
+		return errors.New("--device goes with --url alone")
+	case l.oauth:
+		if err := checkProviderLogin(p, l); err != nil {
+			return err
+		}
+	}
+	switch {
 	case f.env+f.file+f.command != "" || f.expiresIn > 0:
 		return errors.New("what a login ends with comes from the server: it has no other source, and the server says when it expires")
 	case l.clientID == "" && l.clientSecretFile != "":
@@ -55,8 +78,19 @@ func (f grantFlags) checkLogin(p *providers.Provider) error {
 	return nil
 }
 
-// login logs in to an MCP server.
-func (a *app) login(ctx context.Context, name string, f loginFlags) (*credential.Credential, error) {
+// loggedIn returns the credential that a login ends with.
+func (a *app) loggedIn(ctx context.Context, p *providers.Provider, name string, f loginFlags) (*credential.Credential, error) {
+	switch {
+	case f.claudeCode:
+		return a.claudeCode(p, name)
+	case f.oauth:
+		return a.loginAt(ctx, p, name, f)
+	}
+	return a.loginMCP(ctx, name, f)
+}
+
+// loginMCP logs in to an MCP server.
+func (a *app) loginMCP(ctx context.Context, name string, f loginFlags) (*credential.Credential, error) {
 	client, done, err := a.httpClient()
 	if err != nil {
 		return nil, err
@@ -78,14 +112,18 @@ func (a *app) login(ctx context.Context, name string, f loginFlags) (*credential
 	if err != nil {
 		return nil, fmt.Errorf("grant %s: %w", name, err)
 	}
+	return loginOf(name, tokens, how), nil
+}
+
+func loginOf(name string, tokens oauth.Tokens, how oauth.How) *credential.Credential {
 	return &credential.Credential{
 		Grant: name, Secret: tokens.Access, Source: "login", CreatedAt: time.Now(), ExpiresAt: tokens.ExpiresAt, Renewal: how.Renewal(tokens),
-	}, nil
+	}
 }
 
 // tokens has the person log in, and says how.
 func (a *app) tokens(ctx context.Context, client *http.Client, found oauth.Found, f loginFlags) (oauth.Tokens, oauth.How, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, oauth.LoginLimit, errors.New("nobody has logged in within 5 minutes"))
+	ctx, cancel := context.WithTimeoutCause(ctx, oauth.LoginLimit, errLoginLimit)
 	defer cancel()
 	cb, err := oauth.Listen(ctx, f.callbackPort)
 	if err != nil {
@@ -118,6 +156,18 @@ func clientOf(ctx context.Context, client *http.Client, found oauth.Found, cb *o
 		}
 		return c, err
 	}
+	c, err := namedClient(f)
+	if err != nil || c.Secret == "" {
+		return c, err
+	}
+	if !slices.Contains(found.Server.ClientAuth, "client_secret_post") {
+		c.Auth = credential.ClientAuthBasic
+	}
+	return c, nil
+}
+
+// namedClient returns the client that the person has named.
+func namedClient(f loginFlags) (oauth.Client, error) {
 	c := oauth.Client{ID: f.clientID}
 	if f.clientSecretFile == "" {
 		return c, nil
@@ -128,9 +178,6 @@ func clientOf(ctx context.Context, client *http.Client, found oauth.Found, cb *o
 	}
 	if c.Secret = providers.TrimSecret(text); c.Secret == "" {
 		return c, fmt.Errorf("the file %s is empty; it must hold the client's secret", f.clientSecretFile)
-	}
-	if !slices.Contains(found.Server.ClientAuth, "client_secret_post") {
-		c.Auth = credential.ClientAuthBasic
 	}
 	return c, nil
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/moatd/moatd/pkg/internal/oauthtest"
 )
 
-// cmdMCP starts an MCP server that wants a login at $MCP: mcp [NAME=kind]…, where
-// a kind is confidential, unregistered, device or lying. At the end of the script
+// cmdMCP starts an MCP server that wants a login at $MCP: mcp KIND…, where
+// a kind is confidential, unregistered, device, plain or lying. At the end of the script
 // none of its secrets is in a file.
 func cmdMCP(ts *testscript.TestScript, _ bool, args []string) {
 	s := new(oauthtest.Server)
@@ -31,6 +31,9 @@ func cmdMCP(ts *testscript.TestScript, _ bool, args []string) {
 			s.Know("client-of-mine", "", "")
 		case "device":
 			s.Device = true
+		case "plain": // one of before MCP, and without registration
+			s.NoMetadata, s.NoRegistration = true, true
+			s.Know("client-of-mine", "", "")
 		case "lying":
 			s.Change = func(_ string, f map[string]any) { f["resource"] = "https://bank.example/mcp" }
 		default:

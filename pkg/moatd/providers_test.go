@@ -62,6 +62,10 @@ var leavings = []leaving{
 		name: "gemini", url: "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent?key=agent&alt=sse&%6bey=agent",
 		headers: map[string]string{"X-Goog-Api-Key": secretOf("gemini"), "Authorization": gone}, uri: "/v1beta/models/m:generateContent?alt=sse",
 	},
+	{
+		name: "gemini-oauth", url: "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent?key=agent&alt=sse",
+		headers: map[string]string{"Authorization": "Bearer " + secretOf("gemini-oauth"), "X-Goog-Api-Key": gone}, uri: "/v1beta/models/m:generateContent?alt=sse",
+	},
 	{name: "github, the API", url: "https://api.github.com/user", headers: map[string]string{"Authorization": "Bearer " + secretOf("github")}},
 	{name: "github, an upload", url: "https://uploads.github.com/repos/a/b/releases/1/assets", headers: map[string]string{"Authorization": "Bearer " + secretOf("github")}},
 	{name: "github, a raw file", url: "https://raw.githubusercontent.com/a/b/main/x", headers: map[string]string{"Authorization": "Bearer " + secretOf("github")}},
