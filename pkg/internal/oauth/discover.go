@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -66,7 +67,18 @@ func Discover(ctx context.Context, client *http.Client, server string) (Found, e
 	if len(scopes) == 0 {
 		scopes = resource.Scopes
 	}
-	return Found{s, resource.ID, scopes}, checkScopes(scopes)
+	return Found{s, resource.ID, withRefresh(scopes, s.Scopes)}, checkScopes(scopes)
+}
+
+// withRefresh returns scopes and, where the authorization server knows it, the one
+// that some give no refresh token without. Without any scope it is for the server
+// to choose, and one of ours would take the others away.
+func withRefresh(scopes, known []string) []string {
+	const offline = "offline_access" // OpenID Connect Core, 11
+	if len(scopes) == 0 || !slices.Contains(known, offline) || slices.Contains(scopes, offline) {
+		return scopes
+	}
+	return append(slices.Clip(scopes), offline)
 }
 
 // knock asks the server as a client without a token does, and returns the

@@ -3,6 +3,7 @@ package oauth
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -236,4 +237,46 @@ func TestParseClient(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheScopeForARefreshToken(t *testing.T) {
+	for _, tt := range []struct {
+		name                string
+		scopes, known, want []string
+	}{
+		{"it is asked for where the server knows it", []string{"a"}, []string{"a", "offline_access"}, []string{"a", "offline_access"}},
+		{"once", []string{"offline_access"}, []string{"offline_access"}, []string{"offline_access"}},
+		{"not where the server does not know it", []string{"a"}, []string{"a"}, []string{"a"}},
+		{"not alone", nil, []string{"offline_access"}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := withRefresh(tt.scopes, tt.known); !slices.Equal(got, tt.want) {
+				t.Errorf("withRefresh(%q, %q) = %q, want %q", tt.scopes, tt.known, got, tt.want)
+			}
+		})
+	}
+}
+
+// Nothing but an answer to the login has a code, whatever is pasted.
+func FuzzPasted(f *testing.F) {
+	f.Add("http://127.0.0.1:1/callback?code=a&state=STATE&iss=https%3A%2F%2Fidp.example")
+	f.Add("http://127.0.0.1:1/callback?error=access_denied&state=STATE")
+	f.Add("  code=a ")
+	f.Fuzz(func(t *testing.T, text string) {
+		l := &Login{How: How{Issuer: "https://idp.example", SaysIssuer: true}, redirect: "http://127.0.0.1:1/callback", state: "STATE"}
+		code, err := l.Pasted(text)
+		if (code == "") == (err == nil) {
+			t.Errorf("Pasted(%q) = %q, %v", text, code, err)
+		}
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q := u.Query(); q.Get("state") != "STATE" || q.Get("iss") != "https://idp.example" || q.Get("code") != code || q.Get("error") != "" {
+			t.Errorf("Pasted(%q) = %q", text, code)
+		}
+	})
 }

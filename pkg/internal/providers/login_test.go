@@ -17,7 +17,8 @@ func TestLogin(t *testing.T) {
 	}{
 		{
 			"all of it", "  {auth_url: 'https://a.example/a', token_url: 'https://a.example/t', client_id: c, scopes: [x, y], params: {prompt: consent}}",
-			providers.Login{AuthURL: "https://a.example/a", TokenURL: "https://a.example/t", ClientID: "c", Scopes: []string{"x", "y"}, Params: map[string]string{"prompt": "consent"}}, "",
+			providers.Login{AuthURL: "https://a.example/a", TokenURL: "https://a.example/t", ClientID: "c", Scopes: []string{"x", "y"}, Params: map[string]string{"prompt": "consent"}},
+			"",
 		},
 		{"this machine, without TLS", "  token_url: http://127.0.0.1:1/t", providers.Login{TokenURL: "http://127.0.0.1:1/t", Params: map[string]string{}}, ""},
 		{"no URL for tokens", "  auth_url: https://a.example/a", providers.Login{}, "acme.yaml:4: oauth.token_url: must be there"},
