@@ -48,10 +48,12 @@ func (h *history) obey(line string) error {
 	if err != nil || pid <= 1 {
 		return fmt.Errorf("line %q: want kill PID", line)
 	}
+	h.mu.Lock() // so that nobody asks for what came of the kill before it is noted
+	defer h.mu.Unlock()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		return fmt.Errorf("kill %d: %w", pid, err)
 	}
-	h.note(event{what, begin, time.Now()})
+	h.events = append(h.events, event{what, begin, time.Now()})
 	return nil
 }
 
