@@ -131,6 +131,11 @@ func (s *FileStore) put(ctx context.Context, c *Credential) error {
 		return err
 	}
 	defer release()
+	return s.write(ctx, c)
+}
+
+// write puts c into its file. The caller holds the lock.
+func (s *FileStore) write(ctx context.Context, c *Credential) error {
 	s.keys.again(ctx) // nothing may be sealed any more with a key that was replaced
 	data, err := sealCredential(s.sealer, c)
 	if err != nil {

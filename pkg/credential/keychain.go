@@ -134,6 +134,10 @@ func (c *KeyChain) lock(ctx context.Context) (release func(), err error) {
 	return flock(ctx, c.lockPath(), syscall.LOCK_SH)
 }
 
+func (c *KeyChain) lockAlone(ctx context.Context) (release func(), err error) {
+	return flock(ctx, c.lockPath(), syscall.LOCK_EX)
+}
+
 func (c *KeyChain) recordPath() string { return filepath.Join(c.opts.Home, recordName) }
 func (c *KeyChain) lockPath() string   { return filepath.Join(c.opts.Home, "key.lock") }
 

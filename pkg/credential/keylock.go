@@ -19,7 +19,7 @@ const lockPoll = 20 * time.Millisecond
 func flock(ctx context.Context, path string, how int) (release func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the key: %w", err)
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	for {
 		err = syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
@@ -27,12 +27,12 @@ func flock(ctx context.Context, path string, how int) (release func(), err error
 			return func() { _ = f.Close() }, nil // which unlocks it; nothing was written
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			return nil, errors.Join(fmt.Errorf("lock the key: %s: %w", path, err), f.Close())
+			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 		}
 		select {
 		case <-time.After(lockPoll):
 		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("another process is moving the credentials to another key: %w", ctx.Err()), f.Close())
+			return nil, errors.Join(fmt.Errorf("another process holds %s: %w", path, ctx.Err()), f.Close())
 		}
 	}
 }

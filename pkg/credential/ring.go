@@ -23,6 +23,8 @@ type keyHolder interface {
 	// lock keeps everybody from moving the records to another key until release
 	// is called.
 	lock(ctx context.Context) (release func(), err error)
+	// lockAlone keeps everybody from changing a record until release is called.
+	lockAlone(ctx context.Context) (release func(), err error)
 }
 
 // fixed are keys that never change.
@@ -33,6 +35,8 @@ func (f fixed) ring() ring { return ring(f) }
 func (fixed) again(context.Context) bool { return false }
 
 func (fixed) lock(context.Context) (func(), error) { return func() {}, nil }
+
+func (fixed) lockAlone(context.Context) (func(), error) { return func() {}, nil }
 
 // seal returns the cipher that seals for purpose, and the id of its key.
 func (r ring) seal(purpose string) (cipher.AEAD, []byte, error) {
