@@ -14,6 +14,35 @@ func (r *Registry) Refresh(ctx context.Context) int {
 	return r.refresh(ctx, func(rc *RunContext) bool { return len(rc.Grants)+len(rc.MCPServers) > 0 || rc.isDegraded() })
 }
 
+// RefreshGrants does so for the runs that have one of the grants.
+func (r *Registry) RefreshGrants(ctx context.Context, grants []string) {
+	r.refreshes.Add(1)
+	r.refresh(ctx, func(rc *RunContext) bool {
+		return slices.ContainsFunc(rc.wants(), func(g string) bool { return slices.Contains(grants, g) })
+	})
+}
+
+// wants returns the grants of the run, those of its MCP servers included.
+func (rc *RunContext) wants() []string {
+	all := slices.Clone(rc.Grants)
+	for _, s := range rc.MCPServers {
+		if s.Auth != nil {
+			all = append(all, s.Auth.Grant)
+		}
+	}
+	return all
+}
+
+// Grants returns the grants of all runs, each once, sorted.
+func (r *Registry) Grants() []string {
+	var all []string
+	for _, rc := range r.List() {
+		all = append(all, rc.wants()...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 func (r *Registry) refresh(ctx context.Context, which func(*RunContext) bool) (degraded int) {
 	for _, rc := range r.List() {
 		if which(rc) {

@@ -32,6 +32,7 @@ func (d *parts) openGrants(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.secrets = secrets
 	d.resolver, err = grants.New(grants.Options{
 		Store: secrets, ProvidersDir: config.ProvidersDir(home), Seen: d.redactor.Add,
 	})

@@ -41,6 +41,9 @@ func Main(p Process) int {
 		fmt.Fprintln(p.Stdout, "moatd", p.Version, p.Commit)
 		return 0
 	}
+	if len(p.Args) > 0 && p.Args[0] == renewHelper {
+		return p.renewHelper()
+	}
 	if len(p.Args) == 0 || p.Args[0] != "serve" {
 		fmt.Fprintln(p.Stderr, "moatd: usage: moatd serve [flags]; moatd serve -h lists them")
 		return ExitUsage
@@ -95,7 +98,7 @@ func (p Process) serve(opts Options) error {
 	}
 	opts.Handed, opts.Hangup = handed, hangup
 	opts.Containers = daemon.NewContainerChecker(p.engines())
-	opts.Confine = p.confine
+	opts.Confine, opts.Helper = p.confine, p.helper()
 	return supervisor.Run(ctx, func(ctx context.Context) error { return Serve(ctx, opts) })
 }
 

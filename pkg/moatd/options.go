@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"syscall"
 
 	"github.com/moatd/moatd/pkg/config"
@@ -102,6 +103,10 @@ type Options struct {
 	// the whole process; nil means that the process keeps what it may. It is
 	// called once, when all is open, if the settings want it.
 	Confine func(p confine.Places) (confine.Applied, error)
+	// Helper is the command of a process that is moatd renew-helper
+	// and renews credentials; it is started before this process is confined. nil
+	// means that this process does so itself, and what it has begun ends with it.
+	Helper *exec.Cmd
 	// OpenStore opens the database; nil means [store.Open]. It is for who wants to
 	// have a hand on it.
 	OpenStore func(path string, opts store.Options) (*store.Store, store.Recovery, error)

@@ -21,6 +21,7 @@ import (
 	"github.com/moatd/moatd/pkg/internal/grants"
 	"github.com/moatd/moatd/pkg/internal/logging"
 	"github.com/moatd/moatd/pkg/internal/pki"
+	"github.com/moatd/moatd/pkg/internal/renew"
 	"github.com/moatd/moatd/pkg/internal/store"
 	"github.com/moatd/moatd/pkg/proxy"
 )
@@ -36,7 +37,10 @@ type parts struct {
 	clock     clock
 	exe       executable
 	keys      *credential.KeyChain
+	secrets   *credential.FileStore
 	store     *store.Store
+	helper    *renew.Helper // nil if this process renews credentials itself
+	keeper    *renew.Keeper
 	leaves    *pki.Leaves
 	resolver  *grants.Resolver
 	registry  *daemon.Registry
@@ -70,7 +74,7 @@ func open(ctx context.Context, opts Options) (d *parts, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		d.openLog, d.openHome, d.openStore, d.openCA, d.openGrants, d.openRoots, d.restore, d.listen, d.record, d.confine,
+		d.openLog, d.openHome, d.openStore, d.openCA, d.openGrants, d.openRoots, d.startHelper, d.restore, d.listen, d.record, d.confine,
 	} {
 		if err := step(ctx); err != nil {
 			return d, permanent(err)
@@ -161,6 +165,7 @@ func (d *parts) restore(ctx context.Context) error {
 	if err := d.store.Backup(); err != nil {
 		d.problem("", fmt.Sprintf("no backup of the database: %v", err))
 	}
+	d.keeper = d.newKeeper(ctx)
 	d.server = daemon.New(daemon.Options{
 		Registry:  d.registry,
 		Persister: d.persister,
@@ -195,6 +200,7 @@ func (d *parts) makeProxy() error {
 		DrainLimit:      s.DrainLimit,
 		Network:         d.opts.Network,
 		Control:         fds.Control,
+		Renewals:        d.keeper,
 		Log:             d.log,
 	})
 	return err
@@ -207,6 +213,10 @@ const storeTime = closeTime / 2
 // left as it is: what was acknowledged is on disk, and the next start would wait
 // for this end.
 func (d *parts) close() error {
+	return errors.Join(d.closeHelper(), d.closeStore())
+}
+
+func (d *parts) closeStore() error {
 	if d.store == nil {
 		return nil
 	}

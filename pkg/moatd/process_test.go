@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/moatd/moatd/pkg/daemon"
 )
@@ -28,7 +29,8 @@ type process struct {
 	files  []*os.File // api and proxy, in this order
 	names  string     // of the files
 	env    []string
-	limit  int // of file descriptors; 0 for that of the test
+	limit  int           // of file descriptors; 0 for that of the test
+	delay  time.Duration // how long to wait, after the end, for others that have its standard error; 0 for ever
 	cmd    *exec.Cmd
 	stderr *io.PipeWriter
 	mu     sync.Mutex
@@ -103,7 +105,7 @@ func (p *process) spawn(args ...string) (ready <-chan error, err error) {
 	p.cmd.Env = append(os.Environ(), "MOATD_TEST_DAEMON=1", fmt.Sprintf("LISTEN_FDS=%d", len(p.files)), "LISTEN_FDNAMES="+p.names)
 	p.cmd.Env = append(p.cmd.Env, "MOAT_ROUTING_ADDR=127.0.0.1:0", "MOAT_KEY_SOURCE=file") // never the keyring of who runs the test
 	p.cmd.Env = append(p.cmd.Env, p.env...)
-	p.cmd.ExtraFiles = p.files
+	p.cmd.ExtraFiles, p.cmd.WaitDelay = p.files, p.delay
 	r, w := io.Pipe()
 	p.cmd.Stderr, p.stderr = w, w
 	if err := p.cmd.Start(); err != nil {

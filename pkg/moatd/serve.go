@@ -46,12 +46,16 @@ func (d *parts) tasks() []tasks.Task {
 		{Name: "heal", Run: d.registry.Heal},
 		{Name: "credentials", Run: d.watch},
 		{Name: "key", Run: d.unlock},
+		{Name: "renew", Run: d.keeper.Run},
 		{Name: "routes", Run: d.watchRoutes},
 	}
 	if len(d.proxies) > 0 {
 		list = append(list, d.serves("proxy", func(ctx context.Context) error {
 			return d.proxy.Serve(ctx, d.sparing(d.proxies)...)
 		}))
+	}
+	if d.helper != nil {
+		list = append(list, tasks.Task{Name: "helper", Run: d.helper.Run})
 	}
 	if d.opts.Containers != nil {
 		list = append(list, tasks.Task{Name: "liveness", Run: d.liveness})

@@ -18,6 +18,12 @@ type exchange struct {
 	status  int     // of the answer; 0 while there is none
 	failed  bool    // the upstream did not answer
 	upload  *upload // nil without a body
+
+	token  string    // of the run
+	looked time.Time // before run was looked up
+	grants []string  // whose credentials go out
+	body   *replay   // of a request that could be sent again; nil if it cannot be
+	again  bool      // it was sent again, or is about to be
 }
 
 func newExchange(run *RunContextData, r *http.Request) *exchange {

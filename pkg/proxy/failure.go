@@ -14,6 +14,9 @@ import (
 
 // upstreamFailed answers a request whose upstream did not.
 func upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errRejected) {
+		return // there is another attempt
+	}
 	ex := exchangeOf(r)
 	v := failure(ex.head.Target, err)
 	v.Rule, v.Rules = ex.verdict.Rule, ex.verdict.Rules

@@ -8,8 +8,8 @@ import (
 )
 
 // newForwarder returns the handler of requests that go out; each has its
-// exchange in its context.
-func newForwarder(upstream http.RoundTripper) *httputil.ReverseProxy {
+// exchange in its context, and answered sees the head of each answer.
+func newForwarder(upstream http.RoundTripper, answered func(*http.Response) error) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite:        rewrite,
 		Transport:      upstream,

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/moatd/moatd/pkg/internal/mitm"
 )
@@ -87,11 +88,13 @@ func accept(w http.ResponseWriter) (net.Conn, io.Reader, error) {
 // serve answers one request, whichever way it came: t is its tunnel, nil for
 // none.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
-	run, _, ok := p.who(w, r, t)
+	looked := time.Now()
+	run, token, ok := p.who(w, r, t)
 	if !ok {
 		return
 	}
 	ex := newExchange(run, r)
+	ex.token, ex.looked = token, looked
 	p.exchanges.Add(ex)
 	defer p.exchanges.Remove(ex)
 	defer ex.log(p.opts.Log)
@@ -101,8 +104,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 		ex.refuse(malformed(err)).write(w, r)
 		return
 	}
-	ex.head.Placeholder = run.stray(r, head)
-	ex.verdict = run.Decide(ex.head)
+	p.decide(ex, r)
+	if ex.verdict.Status == 0 && p.opts.Renewals.Fresh(r.Context(), ex.grants) {
+		p.decideAnew(ex, r)
+	}
 	switch {
 	case ex.verdict.Status == 0:
 		p.pass(w, r, ex)
@@ -113,9 +118,22 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	}
 }
 
-// pass has the request answered by its upstream.
+// pass has the request answered by its upstream, at the second attempt if the
+// first one has shown that the credential is to be renewed.
 func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange) {
 	out := r.WithContext(withExchange(r.Context(), ex))
 	ex.upload = watch(w, out)
-	p.forward.ServeHTTP(hints{duplex(w, r), ex.verdict.Rules}, out)
+	ex.body = p.replayable(ex, out)
+	w = duplex(w, r)
+	p.forward.ServeHTTP(hints{w, ex.verdict.Rules}, out)
+	if !ex.again {
+		return
+	}
+	p.decideAnew(ex, r)
+	if ex.verdict.Status != 0 {
+		ex.refuse(ex.verdict).write(w, r)
+		return
+	}
+	out.Body = ex.body.again()
+	p.forward.ServeHTTP(hints{w, ex.verdict.Rules}, out)
 }

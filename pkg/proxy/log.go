@@ -23,6 +23,9 @@ func (ex *exchange) log(lg *logrus.Logger) {
 	if grants := ex.verdict.Rules.Grants(); len(grants) > 0 {
 		fields["grant"] = grants[0]
 	}
+	if ex.again {
+		fields["attempts"] = 2
+	}
 	line := lg.WithFields(fields)
 	if ex.verdict.Reason == "" {
 		line.Info("request")

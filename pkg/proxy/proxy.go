@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -39,8 +40,27 @@ type Options struct {
 	// Control is called for each socket to an upstream before it connects, as that
 	// of [net.Dialer]; nil means that nothing is.
 	Control func(network, address string, conn syscall.RawConn) error
+	// Renewals renew the credentials of runs; nil means that nobody does.
+	Renewals Renewals
 	// Log gets a line for each request; nil means none.
 	Log *logrus.Logger
+}
+
+// Renewals know when a credential that the snapshots hold is to be replaced. They
+// must be safe for concurrent use; Fresh and Used are called for each request that
+// carries a credential.
+type Renewals interface {
+	// Fresh waits while the credential of one of the grants has run out and is
+	// being renewed, and reports whether it has waited: the snapshot is old then.
+	Fresh(ctx context.Context, grants []string) (waited bool)
+	// Renewable reports whether one of the credentials is one that is renewed.
+	Renewable(grants []string) bool
+	// Rejected says that an upstream has answered 401 to the credentials of a
+	// snapshot that was looked up after sent. It has them renewed, unless they were
+	// since, and reports whether the snapshot is old.
+	Rejected(ctx context.Context, grants []string, sent time.Time) (newer bool)
+	// Used notes the status of an answer to a request with the credentials.
+	Used(grants []string, status int)
 }
 
 // A Proxy serves the requests of all runs. It is safe for concurrent use.
@@ -73,8 +93,11 @@ func newProxy(opts Options, n network) (*Proxy, error) {
 		opts.Log = logrus.New()
 		opts.Log.SetOutput(io.Discard)
 	}
+	if opts.Renewals == nil {
+		opts.Renewals = noRenewals{}
+	}
 	p := &Proxy{opts: opts, upstream: newPools(n, opts.UpstreamRoots)}
-	p.forward = newForwarder(p.upstream)
+	p.forward = newForwarder(p.upstream, p.answered)
 	errorLog := connectionLog(opts.Log)
 	p.plain = &http.Server{
 		Handler:           http.HandlerFunc(p.servePlain),

@@ -29,8 +29,11 @@ func Adapt(t credential.ResponseTransformer) Transformer {
 
 // answered looks at the head of the upstream's answer, and does to it what the
 // rules say. On an error the agent gets that instead.
-func answered(r *http.Response) error {
+func (p *Proxy) answered(r *http.Response) error {
 	ex := exchangeOf(r.Request)
+	if err := p.judged(ex, r); err != nil {
+		return err
+	}
 	if err := ex.verdict.Rules.Response(r); err != nil {
 		return err
 	}
