@@ -46,7 +46,7 @@ const (
 )
 
 func newRotator() *rotator {
-	return &rotator{moment: make(chan string), refresh: "refresh-0", access: make(map[string]time.Time)}
+	return &rotator{moment: make(chan string, 64), refresh: "refresh-0", access: make(map[string]time.Time)}
 }
 
 func (s *rotator) tell(moment string) {
@@ -232,7 +232,7 @@ func TestASingleUseRefreshTokenOutlivesKills(t *testing.T) {
 	}
 	moments := killAtMoments(t, p, s)
 	for used, _ := s.counts(); used < *expiries && !t.Failed(); used, _ = s.counts() {
-		<-s.momentOf("answered")
+		s.await("answered")
 	}
 	stop()
 	wg.Wait()
@@ -259,7 +259,7 @@ func killAtMoments(t *testing.T, p *process, s *rotator) map[string]int {
 		if want == "any time" {
 			after = time.Duration(rand.IntN(1500)) * time.Millisecond
 		} else {
-			<-s.momentOf(want)
+			s.await(want)
 		}
 		<-time.After(after)
 		p.kill()
@@ -269,16 +269,14 @@ func killAtMoments(t *testing.T, p *process, s *rotator) map[string]int {
 	return moments
 }
 
-// momentOf returns a channel that is closed in the next such moment.
-func (s *rotator) momentOf(want string) <-chan struct{} {
-	reached := make(chan struct{})
-	go func() {
-		defer close(reached)
-		for moment := range s.moment {
-			if moment == want {
-				return
-			}
+// await waits for the next such moment.
+func (s *rotator) await(want string) {
+	for len(s.moment) > 0 {
+		<-s.moment // it is over
+	}
+	for moment := range s.moment {
+		if moment == want {
+			return
 		}
-	}()
-	return reached
+	}
 }

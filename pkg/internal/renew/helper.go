@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/rpc"
 	"os"
 	"os/exec"
@@ -96,11 +97,16 @@ func StartHelper(cmd *exec.Cmd) (*Helper, error) {
 	syscall.CloseOnExec(fds[1])
 	ours, theirs := os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "helper") //nolint:gosec // descriptors are small
 	defer theirs.Close()
+	conn, err := net.FileConn(ours) // closing it ends a read, as closing the file would not
+	_ = ours.Close()                // conn has its own
+	if err != nil {
+		return nil, fmt.Errorf("start the helper for renewals: %w", err)
+	}
 	cmd.ExtraFiles = []*os.File{theirs}
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the helper for renewals: %w", err), ours.Close())
+		return nil, errors.Join(fmt.Errorf("start the helper for renewals: %w", err), conn.Close())
 	}
-	h := &Helper{cmd: cmd, client: rpc.NewClient(ours), ended: make(chan struct{})}
+	h := &Helper{cmd: cmd, client: rpc.NewClient(conn), ended: make(chan struct{})}
 	go func() {
 		h.err = cmd.Wait()
 		close(h.ended)
