@@ -12,6 +12,7 @@ import (
 
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/providers"
 )
 
@@ -61,6 +62,8 @@ type grantInfo struct {
 	Renewal     string     `json:"renewal,omitempty"` // the kind: "oauth2", "command"; absent if nothing renews it
 	Hosts       []string   `json:"hosts"`             // null if the provider is not known
 	// What the daemon knows of its use; absent while it says nothing.
+	State      string     `json:"state,omitempty"`
+	Reason     string     `json:"reason,omitempty"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	LastStatus int        `json:"last_upstream_status,omitempty"`
 }
@@ -130,6 +133,7 @@ func (a *app) grantShow(ctx context.Context, name string) error {
 	}
 	set, _ := providers.Load(config.ProvidersDir(a.settings.Home)) // as for a list
 	info := a.info(c, set)
+	a.addUse(ctx, &info)
 	return print(a, info, func(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "grant\t%s\n", info.Grant)
 		if info.Profile != "" {
@@ -142,7 +146,35 @@ func (a *app) grantShow(ctx context.Context, name string) error {
 		fmt.Fprintf(w, "expires\t%s\n", ahead(info.ExpiresAt))
 		fmt.Fprintf(w, "renewal\t%s\n", renewal(c.Renewal))
 		fmt.Fprintf(w, "refreshed\t%s\n", ago(info.RefreshedAt))
+		if info.State == "" {
+			return // no daemon runs, or no run has the grant
+		}
+		fmt.Fprintf(w, "state\t%s\n", info.State)
+		if info.Reason != "" {
+			fmt.Fprintf(w, "reason\t%s\n", info.Reason)
+		}
+		fmt.Fprintf(w, "last used\t%s\n", ago(info.LastUsedAt))
+		if info.LastStatus != 0 {
+			fmt.Fprintf(w, "last answer\t%d\n", info.LastStatus)
+		}
 	})
+}
+
+// addUse adds what a daemon that runs knows of the credential's use. That one does
+// not say is no error of who asks what is stored.
+func (a *app) addUse(ctx context.Context, info *grantInfo) {
+	last, err := a.alive(ctx)
+	if err != nil || last == nil || info.Profile != "" { // daemons use the credentials of no profile
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	all, _ := daemon.NewClient(last.SockPath).Credentials(ctx)
+	for _, c := range all {
+		if c.Stored == info.Grant {
+			info.State, info.Reason, info.LastUsedAt, info.LastStatus = c.State, c.Reason, c.LastUsedAt, c.LastStatus
+		}
+	}
 }
 
 // renewal says how a credential is renewed.

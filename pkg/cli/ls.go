@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -41,13 +43,26 @@ func (a *app) ls(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "RUN\tSTATE\tGRANTS\tREGISTERED\tREASON")
 		for _, r := range runs {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.RunID, state(r), dash(strings.Join(r.Grants, ",")), age(r.RegisteredAt), dash(r.Reason))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.RunID, state(r), dash(strings.Join(r.Grants, ",")), age(r.RegisteredAt), dash(complaint(r)))
 		}
 	})
 }
 
 // state returns the state of a run; a daemon that is too old to know says none.
 func state(r daemon.RunInfo) string { return dash(r.State) }
+
+// complaint is what is wrong with a run: why it is degraded, else which of its
+// credentials are not fresh.
+func complaint(r daemon.RunInfo) string {
+	if r.Reason != "" {
+		return r.Reason
+	}
+	var all []string
+	for _, grant := range slices.Sorted(maps.Keys(r.Credentials)) {
+		all = append(all, grant+" is "+r.Credentials[grant])
+	}
+	return strings.Join(all, ", ")
+}
 
 func dash(s string) string {
 	if s == "" {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -33,7 +34,8 @@ type status struct {
 	Home    string `json:"home"`
 	Socket  string `json:"socket"`
 	*daemon.HealthResponse
-	Service *serviceView `json:"service,omitempty"` // absent where there is no service manager
+	Credentials []daemon.CredentialInfo `json:"credentials,omitempty"`
+	Service     *serviceView            `json:"service,omitempty"` // absent where there is no service manager
 }
 
 // statusTimeout is how long a daemon may take to say how it is.
@@ -66,7 +68,12 @@ func askDaemon(ctx context.Context, out *status, alive alive) error {
 			"moat daemon logs may tell why; moat daemon restart",
 		}
 	}
-	return nil
+	// A daemon that is too old to know is no worse for that.
+	out.Credentials, err = daemon.NewClient(last.SockPath).Credentials(soon)
+	if errors.Is(err, daemon.ErrUnsupported) {
+		return nil
+	}
+	return err
 }
 
 func (a *app) status(ctx context.Context) error {
@@ -100,6 +107,9 @@ func (s status) people(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "key\tin the %s, %s\n", s.Key.Source, s.Key.ID)
 	}
 	s.Service.brief(w)
+	for _, c := range s.Credentials {
+		fmt.Fprintf(w, "credential\t%s\n", forecast(c))
+	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "problem\t%s\n", p)
 	}
@@ -113,4 +123,19 @@ func runs(all, degraded int) string {
 		return strconv.Itoa(all)
 	}
 	return fmt.Sprintf("%d, %d of them degraded; moat ls says why", all, degraded)
+}
+
+// forecast says how a credential is, and what becomes of it.
+func forecast(c daemon.CredentialInfo) string {
+	text := c.Grant + ": " + c.State
+	if c.Reason != "" {
+		return text + ", " + c.Reason
+	}
+	switch {
+	case c.ExpiresAt == nil:
+		return text
+	case c.DueAt == nil:
+		return text + ", runs out " + ahead(c.ExpiresAt)
+	}
+	return text + ", runs out " + ahead(c.ExpiresAt) + ", renewed " + ahead(c.DueAt)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // capabilities is what this daemon can do beyond the first version of the API.
-var capabilities = []string{"aws-role", "grants", "logs", "mcp", "rekey", "reload", "run-state"}
+var capabilities = []string{"aws-role", "credentials", "grants", "logs", "mcp", "rekey", "reload", "run-state"}
 
 func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 	h := HealthResponse{
@@ -41,6 +41,12 @@ func (s *Server) health(*http.Request, empty) (HealthResponse, error) {
 
 func (s *Server) list(*http.Request, empty) ([]RunInfo, error) {
 	runs := make([]RunInfo, 0, s.opts.Registry.Count())
+	poor := make(map[string]string) // the states of the credentials that are not fresh
+	for _, c := range s.known() {
+		if c.State != stateFresh {
+			poor[c.Grant] = c.State
+		}
+	}
 	for _, rc := range s.opts.Registry.List() {
 		missing := rc.degraded()
 		info := RunInfo{
@@ -50,6 +56,7 @@ func (s *Server) list(*http.Request, empty) ([]RunInfo, error) {
 			State:        StateReady,
 			Reason:       reasons(missing),
 			Grants:       rc.Grants,
+			Credentials:  among(poor, rc.wants()),
 		}
 		if len(missing) > 0 {
 			info.State = StateDegraded
@@ -57,6 +64,32 @@ func (s *Server) list(*http.Request, empty) ([]RunInfo, error) {
 		runs = append(runs, info)
 	}
 	return runs, nil
+}
+
+// stateFresh is the state of a credential of which there is nothing to tell.
+const stateFresh = "fresh"
+
+// among returns what of m the names have, nil for nothing.
+func among(m map[string]string, names []string) (some map[string]string) {
+	for _, name := range names {
+		if v, ok := m[name]; ok {
+			if some == nil {
+				some = make(map[string]string)
+			}
+			some[name] = v
+		}
+	}
+	return some
+}
+
+func (s *Server) credentials(*http.Request, empty) ([]CredentialInfo, error) { return s.known(), nil }
+
+// known returns what is known of the credentials, never nil.
+func (s *Server) known() []CredentialInfo {
+	if s.opts.Credentials == nil {
+		return []CredentialInfo{}
+	}
+	return s.opts.Credentials()
 }
 
 func (s *Server) reload(r *http.Request, _ empty) (empty, error) {

@@ -108,6 +108,12 @@ func (c *Client) Rekey(ctx context.Context, req RekeyRequest) (*RekeyResponse, e
 	return call[*RekeyResponse](ctx, c, http.MethodPost, "/v1/rekey", req)
 }
 
+// Credentials returns how the credentials of the live runs are. The error is
+// ErrUnsupported if the daemon is too old to know the call.
+func (c *Client) Credentials(ctx context.Context) ([]CredentialInfo, error) {
+	return call[[]CredentialInfo](ctx, c, http.MethodGet, "/v1/credentials", nil)
+}
+
 // Shutdown asks the daemon to end. It returns when the daemon has begun to.
 func (c *Client) Shutdown(ctx context.Context) error {
 	_, err := call[stopping](ctx, c, http.MethodPost, "/v1/shutdown", nil)

@@ -32,6 +32,9 @@ type Options struct {
 	Reload func(ctx context.Context) error
 	// Key says where the key of the credentials is; nil means that there is none.
 	Key func() KeyInfo
+	// Credentials says how the credentials of the live runs are; nil means that
+	// nobody knows.
+	Credentials func() []CredentialInfo
 	// Rekey moves all that is sealed to a new key in the place that to names; nil
 	// means that nothing is sealed here.
 	Rekey func(ctx context.Context, to string) (RekeyResponse, error)
@@ -110,6 +113,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.Handle("PATCH /v1/runs/{token}", handle(lg, http.StatusNoContent, s.update))
 	mux.Handle("DELETE /v1/runs/{token}", handle(lg, http.StatusNoContent, s.unregister))
 	s.handleRoutes(mux)
+	mux.Handle("GET /v1/credentials", handle(lg, http.StatusOK, s.credentials))
 	mux.Handle("GET /v1/logs", handle(lg, http.StatusOK, s.logs))
 	mux.Handle("POST /v1/reload", handle(lg, http.StatusNoContent, s.reload))
 	mux.Handle("POST /v1/rekey", handle(lg, http.StatusOK, s.rekey))

@@ -42,6 +42,24 @@ type RunInfo struct {
 	State  string   `json:"state,omitempty"`
 	Reason string   `json:"reason,omitempty"` // why the run is degraded
 	Grants []string `json:"grants,omitempty"`
+	// Credentials has the states of those of the run's grants that are not fresh.
+	Credentials map[string]string `json:"credentials,omitempty"`
+}
+
+// CredentialInfo is an element of the answer to GET /v1/credentials: how the
+// credential of a grant is that a run has. Times are in RFC 3339.
+type CredentialInfo struct {
+	Grant  string `json:"grant"`
+	Stored string `json:"stored,omitempty"` // the name that it is stored under
+	State  string `json:"state"`            // "fresh", "expiring", "failing" or "missing"
+	Reason string `json:"reason,omitempty"` // why it is not fresh
+	// Renewal is how it is renewed: "oauth2", "command", "github-app"; "" if it is not.
+	Renewal     string     `json:"renewal,omitempty"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	RefreshedAt *time.Time `json:"refreshed_at,omitempty"` // when its secret was made
+	DueAt       *time.Time `json:"due_at,omitempty"`       // when it is renewed next
+	LastUsedAt  *time.Time `json:"last_used_at,omitempty"` // since the daemon started
+	LastStatus  int        `json:"last_upstream_status,omitempty"`
 }
 
 // The states of a run in [RunInfo].

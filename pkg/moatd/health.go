@@ -126,6 +126,7 @@ func (d *parts) status() string {
 			text += ", " + id
 		}
 	}
+	text += d.poorly()
 	if n := len(d.known()); n > 0 {
 		text += fmt.Sprintf("; %d problems, see moat status", n)
 	}

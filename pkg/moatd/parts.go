@@ -177,6 +177,8 @@ func (d *parts) restore(ctx context.Context) error {
 		Key:       d.keyHealth,
 		Reload:    d.reloadAll,
 		Rekey:     d.rekey,
+
+		Credentials: d.credentials,
 	})
 	return errors.Join(d.makeProxy(), d.restoreRoutes(ctx, runsKept))
 }

@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/moatd/moatd/pkg/config"
 	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/daemon"
 	"github.com/moatd/moatd/pkg/internal/confine"
 	"github.com/moatd/moatd/pkg/internal/pki"
 	"github.com/moatd/moatd/pkg/internal/renew"
@@ -113,8 +116,44 @@ func (d *parts) newKeeper(ctx context.Context) *renew.Keeper {
 		Grants:  d.registry.Grants,
 		Changed: d.registry.Changed,
 		Publish: d.registry.RefreshGrants,
+		News:    d.tellStatus,
 		Log:     d.log,
 	})
 	k.Look(ctx)
 	return k
+}
+
+// credentials is what the API says of the credentials of the runs.
+func (d *parts) credentials() []daemon.CredentialInfo {
+	all := make([]daemon.CredentialInfo, 0)
+	for _, h := range d.keeper.Health() {
+		all = append(all, daemon.CredentialInfo{
+			Grant: h.Grant, Stored: h.Stored, State: h.State, Reason: h.Reason, Renewal: h.Kind,
+			ExpiresAt: known(h.Expires), RefreshedAt: known(h.Renewed), DueAt: known(h.Due), LastUsedAt: known(h.Used), LastStatus: h.Status,
+		})
+	}
+	return all
+}
+
+// known returns the time for the wire, nil for none.
+func known(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = at.UTC().Truncate(time.Second)
+	return &at
+}
+
+// poorly says for the status which credentials are in a bad way; "" for none.
+func (d *parts) poorly() string {
+	var names []string
+	for _, h := range d.keeper.Health() {
+		if h.State == renew.StateFailing || h.State == renew.StateExpiring {
+			names = append(names, h.Grant+" "+h.State)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; credentials: " + strings.Join(names[:min(len(names), statusRuns)], ", ")
 }

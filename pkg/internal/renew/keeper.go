@@ -13,7 +13,7 @@ import (
 	"github.com/moatd/moatd/pkg/credential"
 )
 
-// Options configure a Keeper. All but Log are required.
+// Options configure a Keeper. All but News and Log are required.
 type Options struct {
 	// Ask has the next secret of a grant made and stored. An error, and a failure
 	// in the reply, say why there is none.
@@ -29,6 +29,7 @@ type Options struct {
 	// Publish gives the live runs with one of the grants what is stored now, and
 	// returns when their next request has it.
 	Publish func(ctx context.Context, grants []string)
+	News    func()         // is called when a renewal has ended; it does not block. nil means nobody
 	Log     *logrus.Logger // nil means none
 }
 
@@ -60,6 +61,9 @@ func NewKeeper(opts Options) *Keeper {
 	if opts.Log == nil {
 		opts.Log = logrus.New()
 		opts.Log.SetOutput(io.Discard)
+	}
+	if opts.News == nil {
+		opts.News = func() {}
 	}
 	k := &Keeper{opts: opts, wake: make(chan struct{}, 1), entries: make(map[string]*entry)}
 	k.view.Store(&map[string]*entry{})
@@ -149,7 +153,7 @@ func (k *Keeper) learn(c *credential.Credential) *entry {
 	if e.print == c.Fingerprint() && e.facts.same(facts) {
 		return e
 	}
-	e.print, e.public = c.Fingerprint(), c.Source
+	e.print = c.Fingerprint()
 	e.setLocked(facts)
 	return e
 }
@@ -199,6 +203,7 @@ func (k *Keeper) startLocked(ctx context.Context, e *entry) {
 			k.opts.Publish(ctx, k.grantsOf(e)) // before anybody is told that it is there
 		}
 		k.landed(e, reply, err)
+		k.opts.News()
 	})
 }
 
