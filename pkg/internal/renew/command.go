@@ -32,7 +32,7 @@ func (r *Renewer) command(ctx context.Context, c *credential.Credential, life ti
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // it is what the user has stored
 	cmd.Env, cmd.Stdout, cmd.WaitDelay = r.Environ, &out, commandGrace
 	err := cmd.Run()
-	secret := credential.Secret(strings.TrimSpace(out.String()))
+	secret := credential.Secret(strings.TrimSpace(out.kept.String()))
 	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {
 	case ctx.Err() != nil:
@@ -64,19 +64,19 @@ func (r *Renewer) cancelAtEnd(ctx context.Context, cancel context.CancelFunc) (s
 	return func() { cancel(); <-done }
 }
 
-// limited keeps the first maxOutput bytes that are written to it.
+// limited keeps the first maxOutput bytes that are written to it. It has no other
+// way in, which [io.Copy] would take.
 type limited struct {
-	bytes.Buffer
-
-	cut bool
+	kept bytes.Buffer
+	cut  bool
 }
 
 // Write implements [io.Writer]; it takes all.
 func (l *limited) Write(p []byte) (int, error) {
-	if room := maxOutput - l.Len(); len(p) > room {
+	if room := maxOutput - l.kept.Len(); len(p) > room {
 		l.cut = true
-		l.Buffer.Write(p[:room])
+		l.kept.Write(p[:room])
 		return len(p), nil
 	}
-	return l.Buffer.Write(p)
+	return l.kept.Write(p)
 }
