@@ -80,7 +80,7 @@ func (p *Proxy) replayable(ex *exchange, r *http.Request) *replay {
 	if !p.opts.Renewals.Renewable(ex.grants) || r.ContentLength > maxReplay || r.Header.Get("Upgrade") != "" {
 		return nil
 	}
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.ContentLength == 0 { // ReverseProxy reads none then
 		return &replay{over: true}
 	}
 	b := &replay{ReadCloser: r.Body}
