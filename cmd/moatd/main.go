@@ -21,10 +21,15 @@ func main() {
 	if err != nil {
 		user = "" // MOAT_HOME may say it all; if not, the daemon asks for it
 	}
+	exe, err := os.Executable()
+	if err != nil {
+		exe = "" // the daemon does without its helper
+	}
 	os.Exit(moatd.Main(moatd.Process{
 		Args:     os.Args[1:],
 		Getenv:   os.Getenv,
 		UserHome: user,
+		Exe:      exe,
 		Stdout:   os.Stdout,
 		Stderr:   os.Stderr,
 		Version:  version,

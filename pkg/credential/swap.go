@@ -32,7 +32,7 @@ func (s *FileStore) Swap(ctx context.Context, old, next *Credential) error {
 	if !now.Equal(*old) || next.Grant != old.Grant {
 		return fmt.Errorf("credential %s: %w", old.Grant, ErrChanged)
 	}
-	if err := s.write(ctx, next); err != nil {
+	if err = s.write(ctx, next); err != nil {
 		return fmt.Errorf("store credential %s: %w", next.Grant, err)
 	}
 	next.fingerprint = s.fingerprint(next.Secret)

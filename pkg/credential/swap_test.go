@@ -86,14 +86,14 @@ func TestHoldIsForOneAtATime(t *testing.T) {
 		}
 		soon, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := other.Hold(soon, "mcp:linear"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err = other.Hold(soon, "mcp:linear"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a second Hold = %v, want that it waits", err)
 		}
-		if free, err := other.Hold(t.Context(), "github"); err != nil {
-			t.Errorf("Hold of another grant = %v", err)
-		} else {
-			free()
+		free, err := other.Hold(t.Context(), "github")
+		if err != nil {
+			t.Fatalf("Hold of another grant = %v", err)
 		}
+		free()
 		release()
 		again, err := other.Hold(t.Context(), "mcp:linear")
 		if err != nil {

@@ -312,6 +312,7 @@ func TestEachCallThatIsNewerThanTheDaemonSaysSo(t *testing.T) {
 			_, err := c.Rekey(ctx, daemon.RekeyRequest{To: "file"})
 			return err
 		},
+		"Credentials": func(ctx context.Context) error { _, err := c.Credentials(ctx); return err },
 		"RegisterRoutes": func(ctx context.Context) error {
 			return c.RegisterRoutes(ctx, "app", map[string]string{"web": "127.0.0.1:80"})
 		},

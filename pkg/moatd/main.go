@@ -27,8 +27,11 @@ type Process struct {
 	UserHome string                   // the user's home directory, "" if it is not known
 	Stdout   io.Writer
 	Stderr   io.Writer
-	Version  string // of the program
-	Commit   string // that it was built from
+	// Exe is the program, which with the argument renew-helper must call Main too; ""
+	// means that there is no helper, and the daemon renews credentials by itself.
+	Exe     string
+	Version string // of the program
+	Commit  string // that it was built from
 }
 
 // Main is the program: it does what the arguments say, with SIGTERM and SIGINT

@@ -13,7 +13,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv("MOATD_TEST_DAEMON") == "" {
 		os.Exit(m.Run())
 	}
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
 	os.Exit(moatd.Main(moatd.Process{
-		Args: os.Args[1:], Getenv: os.Getenv, Stdout: os.Stdout, Stderr: os.Stderr, Version: "test",
+		Args: os.Args[1:], Getenv: os.Getenv, Exe: exe, Stdout: os.Stdout, Stderr: os.Stderr, Version: "test",
 	}))
 }

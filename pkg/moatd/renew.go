@@ -23,14 +23,12 @@ import (
 const renewHelper = "renew-helper"
 
 // helper returns the command of that process, with the settings of this one; nil if
-// the executable is not known.
+// the program is not known.
 func (p Process) helper() *exec.Cmd {
-	exe, err := os.Executable()
-	if err != nil {
+	if p.Exe == "" {
 		return nil
 	}
-	args := append([]string{renewHelper}, p.Args[1:]...)
-	cmd := exec.Command(exe, args...) //nolint:gosec,noctx // this very program; its end is that of its connection
+	cmd := exec.Command(p.Exe, append([]string{renewHelper}, p.Args[1:]...)...) //nolint:gosec,noctx // this very program; its end is that of its connection
 	cmd.Stderr = os.Stderr
 	return cmd
 }

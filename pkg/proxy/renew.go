@@ -23,7 +23,7 @@ var errRejected = errors.New("the credential was rejected, and there is a newer 
 
 // credentialHeader tells the agent that an answer of 401 is about a credential
 // that it has never seen.
-const credentialHeader = "X-Moat-Credential"
+const credentialHeader = "X-Moat-Credential" //nolint:gosec // the name of a header
 
 // decide judges a request by the snapshot of its exchange.
 func (p *Proxy) decide(ex *exchange, r *http.Request) {

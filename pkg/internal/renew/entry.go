@@ -12,7 +12,6 @@ type entry struct {
 	policy Policy
 
 	print   string // the fingerprint of the secret that is stored
-	public  string // where it came from
 	facts   Facts
 	flying  bool          // it is being renewed
 	reason  string        // why the last renewal failed, "" if it did not

@@ -50,7 +50,7 @@ func (r *Renewer) gitHubApp(ctx context.Context, c *credential.Credential) error
 	req.Header.Set("User-Agent", "moat")
 	client := r.client()
 	defer client.CloseIdleConnections()
-	res, err := client.Do(req) //nolint:gosec // the host is fixed, and the id has digits alone
+	res, err := client.Do(req)
 	if err != nil {
 		return failed("%s: %s", req.URL.Host, reason(err))
 	}

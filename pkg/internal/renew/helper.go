@@ -95,7 +95,7 @@ func StartHelper(cmd *exec.Cmd) (*Helper, error) {
 	}
 	syscall.CloseOnExec(fds[0])
 	syscall.CloseOnExec(fds[1])
-	ours, theirs := os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "helper") //nolint:gosec // descriptors are small
+	ours, theirs := os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "helper")
 	defer theirs.Close()
 	conn, err := net.FileConn(ours) // closing it ends a read, as closing the file would not
 	_ = ours.Close()                // conn has its own

@@ -193,14 +193,14 @@ func (k *Keeper) startLocked(ctx context.Context, e *entry) {
 	e.flying = true
 	req := Request{Grant: e.name, Old: e.print}
 	k.flights.Go(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 		defer cancel()
-		reply, err := k.opts.Ask(ctx, req)
+		reply, err := k.opts.Ask(asking, req)
 		if err == nil && reply.Failure != "" {
 			err = &Error{reply.Class, reply.Failure}
 		}
 		if err == nil {
-			k.opts.Publish(ctx, k.grantsOf(e)) // before anybody is told that it is there
+			k.opts.Publish(asking, k.grantsOf(e)) // before anybody is told that it is there
 		}
 		k.landed(e, reply, err)
 		k.opts.News()

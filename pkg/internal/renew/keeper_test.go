@@ -30,7 +30,7 @@ type world struct {
 func newWorld(t *testing.T, life, slow time.Duration) (*world, *renew.Keeper) {
 	t.Helper()
 	w := &world{life: life, slow: slow, changed: make(chan struct{})}
-	w.store("first")
+	w.store(t.Context(), "first")
 	k := renew.NewKeeper(renew.Options{
 		Ask:     w.ask,
 		Stored:  w.get,
@@ -52,7 +52,7 @@ func newWorld(t *testing.T, life, slow time.Duration) (*world, *renew.Keeper) {
 }
 
 // store puts a new secret into the store, whose fingerprints are those of a real one.
-func (w *world) store(secret string) {
+func (w *world) store(ctx context.Context, secret string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := &credential.Credential{
@@ -62,7 +62,7 @@ func (w *world) store(secret string) {
 	if w.life > 0 {
 		c.ExpiresAt = time.Now().Add(w.life)
 	}
-	if err := prints.Put(context.Background(), c); err != nil {
+	if err := prints.Put(ctx, c); err != nil {
 		panic(err)
 	}
 	w.stored = c
@@ -70,8 +70,8 @@ func (w *world) store(secret string) {
 
 var prints = credential.NewMemStore()
 
-func (w *world) grant(secret string) {
-	w.store(secret)
+func (w *world) grant(ctx context.Context, secret string) {
+	w.store(ctx, secret)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	close(w.changed)
@@ -85,7 +85,7 @@ func (w *world) get(context.Context, string) (*credential.Credential, error) {
 	return &c, nil
 }
 
-func (w *world) ask(context.Context, renew.Request) (renew.Reply, error) {
+func (w *world) ask(ctx context.Context, _ renew.Request) (renew.Reply, error) {
 	w.mu.Lock()
 	w.asked = append(w.asked, time.Now())
 	n, fail := len(w.asked), w.fail
@@ -94,9 +94,9 @@ func (w *world) ask(context.Context, renew.Request) (renew.Reply, error) {
 	if fail != nil {
 		return renew.Reply{}, fail
 	}
-	w.store("secret-" + strconv.Itoa(n))
-	c, _ := w.get(context.Background(), "g")
-	return renew.Reply{Fingerprint: c.Fingerprint(), Expires: c.ExpiresAt, Refreshed: c.CreatedAt}, nil
+	w.store(ctx, "secret-" + strconv.Itoa(n))
+	c, err := w.get(ctx, "g")
+	return renew.Reply{Fingerprint: c.Fingerprint(), Expires: c.ExpiresAt, Refreshed: c.CreatedAt}, err
 }
 
 func (w *world) failWith(err error) {
@@ -176,7 +176,7 @@ func TestFailuresEnd(t *testing.T) {
 					t.Errorf("health: %+v", h)
 				}
 				w.failWith(nil)
-				w.grant("granted anew")
+				w.grant(t.Context(), "granted anew")
 				synctest.Wait()
 				if h := k.Health()[0]; h.State != renew.StateFresh {
 					t.Errorf("health after a new grant: %+v", h)

@@ -1,6 +1,7 @@
 package renew_test
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -19,48 +20,46 @@ import (
 	"testing"
 	"time"
 
-	"crypto"
-
 	"github.com/moatd/moatd/pkg/credential"
 	"github.com/moatd/moatd/pkg/internal/renew"
 )
 
 // newStore returns the store of a new home with a credential g.
-func newStore(t testing.TB, r *credential.Renewal) *credential.FileStore {
-	t.Helper()
-	home := t.TempDir()
+func newStore(tb testing.TB, r *credential.Renewal) *credential.FileStore {
+	tb.Helper()
+	home := tb.TempDir()
 	dir := filepath.Join(home, "credentials")
 	keys := credential.NewKeyChain(credential.KeyOptions{Home: home, Credentials: dir, Prefer: credential.KeyInFile})
-	if err := keys.Unlock(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := keys.Unlock(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 	s, err := keys.Store(dir)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	now := time.Now()
 	c := &credential.Credential{Grant: "g", Secret: "old-secret", CreatedAt: now.Add(-time.Hour), ExpiresAt: now, Renewal: r}
-	if err := s.Put(t.Context(), c); err != nil {
-		t.Fatal(err)
+	if err := s.Put(tb.Context(), c); err != nil {
+		tb.Fatal(err)
 	}
 	return s
 }
 
-func stored(t testing.TB, s *credential.FileStore) *credential.Credential {
-	t.Helper()
-	c, err := s.Get(t.Context(), "g")
+func stored(tb testing.TB, s *credential.FileStore) *credential.Credential {
+	tb.Helper()
+	c, err := s.Get(tb.Context(), "g")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
 
 // renewOnce renews g and returns what is stored then.
-func renewOnce(t testing.TB, r renew.Renewer) (*credential.Credential, error) {
-	t.Helper()
+func renewOnce(tb testing.TB, r renew.Renewer) (*credential.Credential, error) {
+	tb.Helper()
 	s := r.Store.(*credential.FileStore)
-	_, err := r.Renew(t.Context(), "g", stored(t, s).Fingerprint())
-	return stored(t, s), err
+	_, err := r.Renew(tb.Context(), "g", stored(tb, s).Fingerprint())
+	return stored(tb, s), err
 }
 
 func TestOAuth2(t *testing.T) {
