@@ -64,6 +64,7 @@ e2e: ## run the tests with a real systemd, Docker and keyring, which they set up
 	$(GO) test -count=1 -tags e2e -timeout 30m -v ./init/systemd
 	$(GO) test -count=1 -tags e2e -timeout 15m -v -run 'TestRunsAndTheirContainers|TestDoctorFromAContainer' ./pkg/daemon
 	$(GO) test -count=1 -tags e2e -timeout 5m -v -run TestARealKeyring ./pkg/moatd
+	$(GO) test -race -count=1 -v -run TestASingleUseRefreshToken ./pkg/moatd -expiries 50 -expirykills 20
 
 .PHONY: cross
 cross: ## vet the program for macOS, and build its two commands

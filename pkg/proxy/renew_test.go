@@ -53,7 +53,9 @@ func (r *renewals) Used(_ []string, status int) {
 
 func TestA401RenewsOnceAndIsTriedOnceMore(t *testing.T) {
 	text := func(s string) func() io.Reader { return func() io.Reader { return strings.NewReader(s) } }
-	chunks := func(s string) func() io.Reader { return func() io.Reader { return io.MultiReader(strings.NewReader(s)) } }
+	chunks := func(s string) func() io.Reader {
+		return func() io.Reader { return io.MultiReader(strings.NewReader(s)) }
+	}
 	none := func() io.Reader { return nil }
 	long := strings.Repeat("x", maxReplay+1)
 	for _, tt := range []struct {

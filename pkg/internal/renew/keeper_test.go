@@ -62,7 +62,7 @@ func (w *world) store(ctx context.Context, secret string) {
 	if w.life > 0 {
 		c.ExpiresAt = time.Now().Add(w.life)
 	}
-	if err := prints.Put(ctx, c); err != nil {
+	if err := prints.Put(context.WithoutCancel(ctx), c); err != nil {
 		panic(err)
 	}
 	w.stored = c
@@ -94,7 +94,7 @@ func (w *world) ask(ctx context.Context, _ renew.Request) (renew.Reply, error) {
 	if fail != nil {
 		return renew.Reply{}, fail
 	}
-	w.store(ctx, "secret-" + strconv.Itoa(n))
+	w.store(ctx, "secret-"+strconv.Itoa(n))
 	c, err := w.get(ctx, "g")
 	return renew.Reply{Fingerprint: c.Fingerprint(), Expires: c.ExpiresAt, Refreshed: c.CreatedAt}, err
 }
