@@ -44,7 +44,7 @@ func (s *FileStore) Swap(ctx context.Context, old, next *Credential) error {
 // once does so alone. It waits for others until ctx ends. It keeps nobody from
 // storing a credential.
 func (s *FileStore) Hold(ctx context.Context, grant string) (release func(), err error) {
-	if err := checkName(ctx, grant); err != nil {
+	if err = checkName(ctx, grant); err != nil {
 		return nil, err
 	}
 	release, err = flock(ctx, filepath.Join(s.dir, ".hold-"+escape(grant)), syscall.LOCK_EX)

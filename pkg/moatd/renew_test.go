@@ -280,3 +280,41 @@ func (s *rotator) await(want string) {
 		}
 	}
 }
+
+// A command reads what the confined daemon itself cannot.
+func TestACommandIsRunOutsideOfTheConfinement(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("new-secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer new-secret" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		io.Copy(w, r.Body)
+	}))
+	defer origin.Close()
+	addr := origin.Listener.Addr().String()
+	p := newProcess(t)
+	proxyAddr := p.handOver()
+	provide(t, p.home, addr)
+	storeIn(t, p.home, &credential.Credential{
+		Grant: "demo", Secret: "old-secret", CreatedAt: time.Now().Add(-2 * time.Hour), ExpiresAt: time.Now().Add(-time.Hour),
+		Renewal: &credential.Renewal{Kind: credential.RenewalCommand, Command: []string{"cat", file}},
+	})
+	p.start()
+	res, err := daemon.NewClient(p.sock).RegisterRun(t.Context(), daemon.RegisterRequest{
+		RunID: "r", Grants: []string{"demo"}, NetworkPolicy: "strict", NetworkAllow: []string{addr},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, body := newCaller(proxyAddr, res.AuthToken, origin.URL+"/", 1).call(t.Context(), 1); status != http.StatusOK {
+		t.Errorf("the first request: %d %s\n%s", status, body, p.output())
+	}
+	all, err := daemon.NewClient(p.sock).Credentials(t.Context())
+	if err != nil || len(all) != 1 || all[0].State != "fresh" || all[0].LastStatus != http.StatusOK || all[0].Renewal != "command" {
+		t.Errorf("credentials: %+v, %v", all, err)
+	}
+	p.end()
+}
