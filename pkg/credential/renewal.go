@@ -68,12 +68,8 @@ func (r *Renewal) equal(s *Renewal) bool {
 	if r == nil || s == nil {
 		return r == s
 	}
-<<<<<<< HEAD
 	return r.Kind == s.Kind && r.TokenURL == s.TokenURL && r.ClientID == s.ClientID && r.AppID == s.AppID &&
 		r.ClientAuth == s.ClientAuth && r.Resource == s.Resource &&
-=======
-	return r.Kind == s.Kind && r.TokenURL == s.TokenURL && r.ClientID == s.ClientID && r.ClientAuth == s.ClientAuth && r.AppID == s.AppID &&
->>>>>>> 52e50d1 (pkg/credential: swap a credential only in place of what was read, and hold one)
 		r.InstallationID == s.InstallationID && slices.Equal(r.Scopes, s.Scopes) && slices.Equal(r.Command, s.Command) &&
 		r.RefreshToken.Equal(s.RefreshToken) && r.ClientSecret.Equal(s.ClientSecret) && r.PrivateKey.Equal(s.PrivateKey)
 }
@@ -101,11 +97,7 @@ func (r *Renewal) encode() (json.RawMessage, error) {
 	}
 	val, err := json.Marshal(renewalRecord{
 		Kind: r.Kind, RefreshToken: []byte(r.RefreshToken), TokenURL: r.TokenURL, ClientID: r.ClientID,
-<<<<<<< HEAD
 		ClientSecret: []byte(r.ClientSecret), ClientAuth: r.ClientAuth, Scopes: r.Scopes, Resource: r.Resource, Command: r.Command, AppID: r.AppID,
-=======
-		ClientSecret: []byte(r.ClientSecret), ClientAuth: r.ClientAuth, Scopes: r.Scopes, Command: r.Command, AppID: r.AppID,
->>>>>>> 52e50d1 (pkg/credential: swap a credential only in place of what was read, and hold one)
 		InstallationID: r.InstallationID, PrivateKey: []byte(r.PrivateKey),
 	})
 	if err != nil {
@@ -124,11 +116,7 @@ func decodeRenewal(val json.RawMessage) (*Renewal, error) {
 	}
 	return &Renewal{
 		Kind: r.Kind, RefreshToken: Secret(r.RefreshToken), TokenURL: r.TokenURL, ClientID: r.ClientID,
-<<<<<<< HEAD
 		ClientSecret: Secret(r.ClientSecret), ClientAuth: r.ClientAuth, Scopes: r.Scopes, Resource: r.Resource, Command: r.Command, AppID: r.AppID,
-=======
-		ClientSecret: Secret(r.ClientSecret), ClientAuth: r.ClientAuth, Scopes: r.Scopes, Command: r.Command, AppID: r.AppID,
->>>>>>> 52e50d1 (pkg/credential: swap a credential only in place of what was read, and hold one)
 		InstallationID: r.InstallationID, PrivateKey: Secret(r.PrivateKey), newer: unknownIn[renewalRecord](val),
 	}, nil
 }
