@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/moatd/moatd/pkg/internal/framing"
 	"github.com/moatd/moatd/pkg/internal/mitm"
 )
 
@@ -87,7 +88,7 @@ func accept(w http.ResponseWriter) (net.Conn, io.Reader, error) {
 // serve answers one request, whichever way it came: t is its tunnel, nil for
 // none.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
-	run, _, ok := p.who(w, r, t)
+	run, token, ok := p.who(w, r, t)
 	if !ok {
 		return
 	}
@@ -97,15 +98,20 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	defer ex.log(p.opts.Log)
 	head, err := headOf(r, t)
 	ex.head = head
+	if wrong := framing.Check(r.Context()); wrong != nil {
+		err = wrong
+		w.Header().Set("Connection", "close") // nobody knows where the next request begins
+	}
 	if err != nil {
 		ex.refuse(malformed(err)).write(w, r)
 		return
 	}
 	ex.head.Placeholder = run.stray(r, head)
+	ex.head.Token = carries(r, head, token)
 	ex.verdict = run.Decide(ex.head)
 	switch {
 	case ex.verdict.Status == 0:
-		p.pass(w, r, ex)
+		p.pass(w, r, ex, token)
 	case t == nil:
 		ex.refuse(ex.verdict.outsideTunnel(r)).write(w, r)
 	default:
@@ -113,9 +119,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	}
 }
 
-// pass has the request answered by its upstream.
-func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange) {
+// pass has the request, of the run with the token, answered by its upstream.
+func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange, token string) {
 	out := r.WithContext(withExchange(r.Context(), ex))
 	ex.upload = watch(w, out)
+	ex.guard = guarded(out, token)
 	p.forward.ServeHTTP(hints{duplex(w, r), ex.verdict.Rules}, out)
 }
