@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/moatd/moatd/pkg/internal/framing"
 	"github.com/moatd/moatd/pkg/internal/hosts"
 	"github.com/moatd/moatd/pkg/internal/inject"
 )
@@ -16,9 +17,13 @@ import (
 func upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 	ex := exchangeOf(r)
 	v := failure(ex.head.Target, err)
+	if wrong := framing.Check(r.Context()); wrong != nil { // in the body
+		v = malformed(wrong)
+		w.Header().Set("Connection", "close")
+	}
 	v.Rule, v.Rules = ex.verdict.Rule, ex.verdict.Rules
 	f := ex.refuse(v)
-	if v.Reason != reasonAddress { // that one did not fail, it was blocked
+	if v.Reason != reasonAddress && v.Reason != reasonMalformed { // those did not fail, they were blocked
 		f.header, ex.failed = "X-Moat-Error", true
 	}
 	f.write(w, r)

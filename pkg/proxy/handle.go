@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/moatd/moatd/pkg/internal/framing"
 	"github.com/moatd/moatd/pkg/internal/mitm"
 )
 
@@ -97,6 +98,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	defer ex.log(p.opts.Log)
 	head, err := headOf(r, t)
 	ex.head = head
+	if wrong := framing.Check(r.Context()); wrong != nil {
+		err = wrong
+		w.Header().Set("Connection", "close") // nobody knows where the next request begins
+	}
 	if err != nil {
 		ex.refuse(malformed(err)).write(w, r)
 		return

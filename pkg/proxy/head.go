@@ -14,11 +14,15 @@ var (
 	errForm   = errors.New("this is a proxy: the request needs an absolute URL or a CONNECT")
 	errNested = errors.New("a CONNECT inside a tunnel leads nowhere")
 	errTrace  = errors.New("TRACE would show the credential that was injected")
+	errUser   = errors.New("the URL has a user in it; send that as Authorization")
+	errNoHost = errors.New("the Host header is empty")
 )
 
-// connectTarget returns where a CONNECT goes.
+// connectTarget returns where a CONNECT goes. It reads the target as it was
+// sent: net/http overlooks a user in front of it, and takes the Host header
+// where there is a path.
 func connectTarget(r *http.Request) (hosts.Host, error) {
-	h, err := hosts.Parse(r.Host)
+	h, err := hosts.Parse(r.RequestURI)
 	if err != nil {
 		return h, fmt.Errorf("CONNECT: %w", err)
 	}
@@ -42,7 +46,10 @@ func headOf(r *http.Request, t *mitm.Tunnel) (Head, error) {
 	if r.Method == http.MethodTrace {
 		return h, errTrace
 	}
-	if r.Host != "" { // it may be missing in HTTP/1.0
+	if r.Host == "" && r.ProtoAtLeast(1, 1) {
+		return h, errNoHost // it may be missing in HTTP/1.0 alone
+	}
+	if r.Host != "" {
 		if err := h.name("Host", r.Host); err != nil {
 			return h, err
 		}
@@ -51,6 +58,9 @@ func headOf(r *http.Request, t *mitm.Tunnel) (Head, error) {
 		if err := h.name("SNI", r.TLS.ServerName); err != nil {
 			return h, err
 		}
+	}
+	if r.URL.User != nil {
+		return h, errUser
 	}
 	if r.URL.IsAbs() && (r.URL.Scheme != "https" || !sameHost(r.URL.Host, t.Target)) {
 		return h, fmt.Errorf("the URL %s://%s in a tunnel to %s is not that of the tunnel", r.URL.Scheme, r.URL.Host, t.Target)
@@ -67,6 +77,9 @@ func plainHead(r *http.Request) (Head, error) {
 	port, ok := ports[r.URL.Scheme]
 	if !ok || r.URL.Host == "" {
 		return Head{}, errForm
+	}
+	if r.URL.User != nil {
+		return Head{}, errUser
 	}
 	target, err := hosts.Parse(r.URL.Host)
 	if err != nil {
