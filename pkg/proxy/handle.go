@@ -88,7 +88,7 @@ func accept(w http.ResponseWriter) (net.Conn, io.Reader, error) {
 // serve answers one request, whichever way it came: t is its tunnel, nil for
 // none.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
-	run, _, ok := p.who(w, r, t)
+	run, token, ok := p.who(w, r, t)
 	if !ok {
 		return
 	}
@@ -107,6 +107,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 		return
 	}
 	ex.head.Placeholder = run.stray(r, head)
+	ex.head.Token = carries(r, head, token)
 	ex.verdict = run.Decide(ex.head)
 	switch {
 	case ex.verdict.Status == 0:
