@@ -49,6 +49,7 @@ const (
 	reasonMalformed   = "malformed"
 	reasonToken       = "proxy-token"
 	reasonCanceled    = "canceled"
+	reasonUpstream    = "upstream"
 )
 
 // Decide judges a request. It is a pure function of the snapshot and the head.

@@ -21,6 +21,9 @@ func upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 		v = malformed(wrong)
 		w.Header().Set("Connection", "close")
 	}
+	if lie := ex.upload.broken(); lie != nil && v.Reason == reasonUpstream {
+		v = malformed(lie)
+	}
 	v.Rule, v.Rules = ex.verdict.Rule, ex.verdict.Rules
 	f := ex.refuse(v)
 	if v.Reason != reasonAddress && v.Reason != reasonMalformed { // those did not fail, they were blocked
@@ -31,7 +34,7 @@ func upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 
 // failure says what went wrong on the way to the upstream.
 func failure(target hosts.Host, err error) Verdict {
-	v := Verdict{Status: http.StatusBadGateway, Reason: "upstream", Text: fmt.Sprintf("%s did not answer: %v", target, err)}
+	v := Verdict{Status: http.StatusBadGateway, Reason: reasonUpstream, Text: fmt.Sprintf("%s did not answer: %v", target, err)}
 	var (
 		addr     *errAddress
 		answer   *inject.AnswerError

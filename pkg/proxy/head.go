@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/moatd/moatd/pkg/internal/hosts"
 	"github.com/moatd/moatd/pkg/internal/mitm"
@@ -16,6 +17,8 @@ var (
 	errTrace  = errors.New("TRACE would show the credential that was injected")
 	errUser   = errors.New("the URL has a user in it; send that as Authorization")
 	errNoHost = errors.New("the Host header is empty")
+	errMethod = errors.New("the method is not a word")
+	errLength = errors.New("Content-Length is not one number")
 )
 
 // connectTarget returns where a CONNECT goes. It reads the target as it was
@@ -45,6 +48,9 @@ func headOf(r *http.Request, t *mitm.Tunnel) (Head, error) {
 	}
 	if r.Method == http.MethodTrace {
 		return h, errTrace
+	}
+	if err := h.fields(r); err != nil {
+		return h, err
 	}
 	if r.Host == "" && r.ProtoAtLeast(1, 1) {
 		return h, errNoHost // it may be missing in HTTP/1.0 alone
@@ -109,6 +115,31 @@ func (h *Head) name(where, text string) error {
 	}
 	h.Names = append(h.Names, Name{Where: where, Host: host})
 	return nil
+}
+
+// fields checks what net/http checks in HTTP/1 alone: in HTTP/2 a Host may stand
+// beside :authority, and the first of several lengths counts.
+func (h *Head) fields(r *http.Request) error {
+	if !isToken(r.Method) {
+		return errMethod
+	}
+	for _, text := range r.Header["Host"] {
+		if err := h.name("Host", text); err != nil {
+			return err
+		}
+	}
+	if length := r.Header["Content-Length"]; len(length) > 1 || len(length) == 1 && strings.Trim(length[0], "0123456789") != "" {
+		return errLength
+	}
+	return nil
+}
+
+// isToken reports whether s, a method, is of the letters of RFC 9110, section
+// 5.6.2, in which no space and no end of line is.
+func isToken(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
+	})
 }
 
 func sameHost(text string, target hosts.Host) bool {
