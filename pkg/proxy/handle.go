@@ -111,7 +111,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	ex.verdict = run.Decide(ex.head)
 	switch {
 	case ex.verdict.Status == 0:
-		p.pass(w, r, ex)
+		p.pass(w, r, ex, token)
 	case t == nil:
 		ex.refuse(ex.verdict.outsideTunnel(r)).write(w, r)
 	default:
@@ -119,9 +119,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	}
 }
 
-// pass has the request answered by its upstream.
-func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange) {
+// pass has the request, of the run with the token, answered by its upstream.
+func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange, token string) {
 	out := r.WithContext(withExchange(r.Context(), ex))
 	ex.upload = watch(w, out)
+	ex.guard = guarded(out, token)
 	p.forward.ServeHTTP(hints{duplex(w, r), ex.verdict.Rules}, out)
 }

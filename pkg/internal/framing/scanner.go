@@ -170,7 +170,7 @@ func (s *scanner) chunk() error {
 	if err != nil || len(digits) > maxDigits {
 		return errChunk
 	}
-	if s.place, s.left = body, int64(n); n == 0 { //nolint:gosec // of 63 bits
+	if s.place, s.left = body, int64(n); n == 0 {
 		s.place = trailer
 	}
 	return nil

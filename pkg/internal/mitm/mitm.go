@@ -83,10 +83,11 @@ func New(opts Options) *Server {
 
 // Serve serves the tunnels until [Server.Shutdown]; it returns nil then.
 func (s *Server) Serve() error {
-	if err := s.http.Serve(s.queue); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	err := s.http.Serve(s.queue)
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) { // Shutdown closes the queue first
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Take serves the tunnel t on conn and closes conn when that is over. early is
@@ -107,7 +108,7 @@ func (s *Server) open(c *tls.Conn) {
 		return
 	}
 	_ = c.SetDeadline(time.Now().Add(s.http.ReadHeaderTimeout)) // where it fails, so does the handshake
-	err := c.HandshakeContext(context.Background())
+	err := c.Handshake()                                        //nolint:noctx // the deadline ends it, and Shutdown
 	_ = c.SetDeadline(time.Time{})
 	if err != nil || c.ConnectionState().NegotiatedProtocol == "h2" {
 		s.queue.Put(c)
