@@ -4,9 +4,11 @@ import "testing"
 
 // TestAttackAuthority names one host where the rules are looked up and another
 // where the request is meant to go.
-func TestAttackAuthority(t *testing.T) {
+func TestAttackAuthority(t *testing.T) { newArena(t).attacks(t, authorityAttacks()) }
+
+func authorityAttacks() []attack {
 	const api = "api.test:443"
-	newArena(t).attacks(t, []attack{
+	return []attack{
 		{name: "SNI of another host", to: "evil.test:443", sni: "api.test", raw: "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n", status: 421, reason: "misdirected"},
 		{name: "SNI and Host of another host", to: "evil.test:443", sni: "api.test", raw: "GET / HTTP/1.1\r\nHost: api.test\r\n\r\n", status: 421, reason: "misdirected"},
 		{name: "Host of another host", to: api, raw: "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n", status: 421, reason: "misdirected"},
@@ -48,7 +50,7 @@ func TestAttackAuthority(t *testing.T) {
 		{name: "Host beside an absolute URL does not count", to: api, raw: "GET https://api.test/x HTTP/1.1\r\nHost: evil.test\r\n\r\n", status: 200, reads: "https://api.test:443 GET /x HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer real-api\r\n\r\n"},
 		{name: "a path that begins like an authority", to: api, raw: "GET //evil.test/x HTTP/1.1\r\nHost: api.test\r\n\r\n", status: 200, reads: "https://api.test:443 GET //evil.test/x HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer real-api\r\n\r\n"},
 		{name: "X-Forwarded-Host says nothing", to: "evil.test:443", raw: "GET / HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: api.test\r\nForwarded: host=api.test\r\n\r\n", status: 200, reads: "https://evil.test:443 GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n"},
-	})
+	}
 }
 
 // TestAttackPlain sends to the proxy's own port.

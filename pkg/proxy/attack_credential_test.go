@@ -7,7 +7,9 @@ import (
 
 // TestAttackCredential puts what stands for a secret where it does not belong,
 // and takes what belongs there away.
-func TestAttackCredential(t *testing.T) {
+func TestAttackCredential(t *testing.T) { newArena(t).attacks(t, credentialAttacks()) }
+
+func credentialAttacks() []attack {
 	const (
 		api   = "api.test:443"
 		evil  = "evil.test:443"
@@ -16,7 +18,7 @@ func TestAttackCredential(t *testing.T) {
 		clean = "https://api.test:443 GET /x HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer real-api\r\n\r\n"
 	)
 	inBasic := func(text string) string { return base64.StdEncoding.EncodeToString([]byte("user:" + text)) }
-	newArena(t).attacks(t, []attack{
+	return []attack{
 		{name: "a placeholder of another host in Authorization", to: evil, raw: get + "Authorization: Bearer PLACEHOLDER\r\n\r\n", status: 403, reason: "placeholder"},
 		{name: "a placeholder of another host in Basic", to: evil, raw: get + "Authorization: Basic " + inBasic("PLACEHOLDER") + "\r\n\r\n", status: 403, reason: "placeholder"},
 		{name: "a placeholder of another host in a second Authorization", to: evil, raw: get + "Authorization: x\r\nAuthorization: PLACEHOLDER\r\n\r\n", status: 403, reason: "placeholder"},
@@ -45,7 +47,7 @@ func TestAttackCredential(t *testing.T) {
 		{name: "an upgrade to TLS", to: api, raw: own + "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n", status: 200, reads: clean},
 		{name: "an upgrade to h2c among others", to: api, raw: own + "Connection: Upgrade\r\nUpgrade: websocket, H2C\r\n\r\n", status: 200, reads: clean},
 		{name: "an upgrade that the upstream refuses", to: api, raw: own + "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", status: 200, reads: "https://api.test:443 GET /x HTTP/1.1\r\nHost: api.test\r\nAuthorization: Bearer real-api\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"},
-	})
+	}
 }
 
 // TestAttackToken puts the token of the run where an upstream would read it.

@@ -9,14 +9,16 @@ import (
 
 // TestAttackFraming tries to have one request read as two, or two as one: inside
 // a tunnel to the host of a credential, and on the proxy's own port.
-func TestAttackFraming(t *testing.T) {
+func TestAttackFraming(t *testing.T) { newArena(t).attacks(t, framingAttacks()) }
+
+func framingAttacks() []attack {
 	const (
 		api   = "api.test:443"
 		post  = "POST /x HTTP/1.1\r\nHost: api.test\r\n"
 		plain = "POST http://evil.test/x HTTP/1.1\r\nHost: evil.test\r\nAUTH"
 		inner = "GET /smuggled HTTP/1.1\r\nHost: evil.test\r\n\r\n"
 	)
-	newArena(t).attacks(t, []attack{
+	return []attack{
 		{name: "CL.TE", to: api, raw: post + "Content-Length: 49\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inner, status: 400, reason: "malformed"},
 		{name: "TE.CL", to: api, raw: post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + inner, status: 400, reason: "malformed"},
 		{name: "CL.TE on the plain port", raw: plain + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", status: 400, reason: "malformed"},
@@ -61,7 +63,7 @@ func TestAttackFraming(t *testing.T) {
 		{name: "a space in the target", to: api, raw: "GET /a b HTTP/1.1\r\nHost: api.test\r\n\r\n", status: 400},
 		{name: "a method that is no token", to: api, raw: "GE:T / HTTP/1.1\r\nHost: api.test\r\n\r\n", status: 400},
 		{name: "an expectation that is unknown", to: api, raw: post + "Expect: 200-maybe\r\nContent-Length: 1\r\n\r\na", status: 417},
-	})
+	}
 }
 
 // TestAttackLater hides what is wrong behind what is right.

@@ -8,13 +8,15 @@ import (
 
 // TestAttackPath walks around the parts of a host: /a and /b have a credential
 // each, and nothing else of it has one.
-func TestAttackPath(t *testing.T) {
+func TestAttackPath(t *testing.T) { newArena(t).attacks(t, pathAttacks()) }
+
+func pathAttacks() []attack {
 	const host = "parts.test:443"
 	get := func(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: parts.test\r\n\r\n" }
 	reads := func(path, part string) string {
 		return fmt.Sprintf("https://parts.test:443 GET %s HTTP/1.1\r\nHost: parts.test\r\nAuthorization: Bearer real-part-%s\r\n\r\n", path, part)
 	}
-	newArena(t).attacks(t, []attack{
+	return []attack{
 		{name: "dot segments", to: host, raw: get("/a/../b"), status: 400, reason: "malformed"},
 		{name: "a dot segment at the end", to: host, raw: get("/a/.."), status: 400, reason: "malformed"},
 		{name: "a single dot", to: host, raw: get("/a/./x"), status: 400, reason: "malformed"},
@@ -45,7 +47,7 @@ func TestAttackPath(t *testing.T) {
 		{name: "a part in capitals is that part", to: host, raw: get("/A/x"), status: 200, reads: reads("/A/x", "a")},
 		{name: "a part with a letter escaped is that part", to: host, raw: get("/%61/x"), status: 200, reads: reads("/%61/x", "a")},
 		{name: "a part with parameters is that part", to: host, raw: get("/a;b/x"), status: 200, reads: reads("/a;b/x", "a")},
-	})
+	}
 }
 
 // TestAttackItself sends to the proxy what is for the proxy: its relay, the

@@ -13,9 +13,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/moatd/moatd/pkg/internal/drain"
 	"github.com/moatd/moatd/pkg/internal/pki"
 )
 
@@ -42,8 +44,23 @@ type attack struct {
 // run has a secret of each kind.
 type arena struct {
 	*world
+	passed  atomic.Int64 // requests that went out
+	origins drain.Conns  // connections to them
+
 	mu  sync.Mutex
 	got map[string]*bytes.Buffer // guarded by mu; by the URL of the origin
+}
+
+// counted counts the requests that go out.
+type counted struct {
+	http.RoundTripper
+	n *atomic.Int64
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (c counted) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return c.RoundTripper.RoundTrip(r)
 }
 
 // the secrets of an arena, by the host that each is for.
@@ -54,6 +71,8 @@ var attackSecrets = map[string]string{
 func newArena(tb testing.TB) *arena {
 	tb.Helper()
 	a := &arena{world: newWorld(tb), got: map[string]*bytes.Buffer{}}
+	out := a.proxy.forward.Transport
+	a.proxy.forward.Transport = counted{out, &a.passed}
 	for _, name := range []string{"api.test", "sub.test", "mcp.test", "parts.test", "evil.test"} {
 		a.serve("https", name, 443)
 		a.serve("https", name, 8443)
@@ -82,7 +101,7 @@ func (a *arena) serve(scheme, name string, port int) {
 	url := fmt.Sprintf("%s://%s:%d", scheme, name, port)
 	buf := new(bytes.Buffer)
 	a.got[url] = buf
-	rl := recordingListener{Listener: ln, arena: a, buf: buf}
+	rl := recordingListener{Listener: a.origins.Track(ln), arena: a, buf: buf}
 	if scheme == "https" {
 		cert, err := pki.NewLeaves(authorities().theirs).Get(name)
 		if err != nil {
