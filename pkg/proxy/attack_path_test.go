@@ -46,7 +46,7 @@ func pathAttacks() []attack {
 		{name: "other headers that name a path", to: host, raw: "GET /c HTTP/1.1\r\nHost: parts.test\r\nX-Original-URL: /a\r\nX-Rewrite-URL: /a\r\n\r\n", status: 403, reason: "scope"},
 		{name: "a part in capitals is that part", to: host, raw: get("/A/x"), status: 200, reads: reads("/A/x", "a")},
 		{name: "a part with a letter escaped is that part", to: host, raw: get("/%61/x"), status: 200, reads: reads("/%61/x", "a")},
-		{name: "a part with parameters is that part", to: host, raw: get("/a;b/x"), status: 200, reads: reads("/a;b/x", "a")},
+		{name: "a part with parameters is that part", to: host, raw: get("/b;a/x"), status: 200, reads: reads("/b;a/x", "b")},
 	}
 }
 
