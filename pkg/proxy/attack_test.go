@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
