@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"pkg/daemon": {
 		"config", "credential", "proxy", "routing", "internal/activation", "internal/drain", "internal/hosts", "internal/logging", "internal/store", logrus, "golang.org/x/sys/unix",
 	},
-	"pkg/proxy":      {"credential", "internal/drain", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
+	"pkg/proxy":      {"credential", "internal/drain", "internal/framing", "internal/hosts", "internal/inject", "internal/logging", "internal/mitm", logrus},
 	"pkg/routing":    {"internal/drain", "internal/fds", "internal/hosts", "internal/store", logrus},
 	"pkg/credential": {"golang.org/x/crypto/chacha20poly1305"},
 	"pkg/config":     {yaml},
@@ -56,7 +56,8 @@ var mayImport = map[string][]string{
 	"pkg/internal/inject":     {"internal/coding", "internal/hosts", "internal/replace"},
 	"pkg/internal/replace":    {},
 	"pkg/internal/coding":     {"github.com/andybalholm/brotli", "github.com/klauspost/compress/zstd"},
-	"pkg/internal/mitm":       {"internal/drain", "internal/hosts"},
+	"pkg/internal/mitm":       {"internal/drain", "internal/framing", "internal/hosts"},
+	"pkg/internal/framing":    {},
 	"pkg/internal/pki":        {"internal/hosts"},
 	"pkg/internal/githubapp":  {"credential"},
 	"pkg/internal/oauth":      {"credential", "golang.org/x/oauth2"},

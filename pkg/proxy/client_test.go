@@ -20,9 +20,12 @@ func (w *world) client() *http.Client { return w.clientOf(false) }
 // clientH2 speaks HTTP/2 in its tunnels.
 func (w *world) clientH2() *http.Client { return w.clientOf(true) }
 
-func (w *world) clientOf(h2 bool) *http.Client {
+func (w *world) clientOf(h2 bool) *http.Client { return w.clientFor("tok", h2) }
+
+// clientFor is a client for the run with the token.
+func (w *world) clientFor(token string, h2 bool) *http.Client {
 	tr := &http.Transport{
-		Proxy:              http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr, User: url.UserPassword("moat", "tok")}),
+		Proxy:              http.ProxyURL(&url.URL{Scheme: "http", Host: w.addr, User: url.UserPassword("moat", token)}),
 		TLSClientConfig:    &tls.Config{RootCAs: poolOf(authorities().ours)},
 		ForceAttemptHTTP2:  h2,
 		DisableCompression: true,

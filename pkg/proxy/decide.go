@@ -14,6 +14,8 @@ type Head struct {
 	// Placeholder reports whether a placeholder of the run for another host
 	// stands where a credential stands.
 	Placeholder bool
+	// Token reports whether the token of the run stands in what would go out.
+	Token bool
 
 	spot spot // set by Decide
 }
@@ -47,13 +49,14 @@ const (
 	reasonMalformed   = "malformed"
 	reasonToken       = "proxy-token"
 	reasonCanceled    = "canceled"
+	reasonUpstream    = "upstream"
 )
 
 // Decide judges a request. It is a pure function of the snapshot and the head.
 func (d *RunContextData) Decide(h Head) Verdict {
 	h.spot = d.spot(h.Target, h.Path)
 	for _, judge := range []func(*RunContextData, Head) (Verdict, bool){
-		wrongName, unknownServer, notAllowed, unclearPath, strayPlaceholder, missingCredential, outOfScope, cleartext,
+		wrongName, unknownServer, notAllowed, unclearPath, strayToken, strayPlaceholder, missingCredential, outOfScope, cleartext,
 	} {
 		if v, refused := judge(d, h); refused {
 			return v

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -74,7 +73,7 @@ type dialer struct {
 	special bool // special-purpose addresses may be dialled, but never metadata
 }
 
-// dial connects to the first address of a host and port that answers.
+// dial connects to that address of a host and port which answers first.
 func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -84,15 +83,7 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	var errs []error
-	for _, a := range addrs {
-		conn, err := d.connect(ctx, network, net.JoinHostPort(a.String(), port))
-		if err == nil {
-			return conn, nil
-		}
-		errs = append(errs, err)
-	}
-	return nil, errors.Join(errs...)
+	return d.race(ctx, network, port, alternate(addrs))
 }
 
 // resolve returns the addresses of host that may be dialled, at least one.

@@ -18,6 +18,7 @@ type exchange struct {
 	status  int     // of the answer; 0 while there is none
 	failed  bool    // the upstream did not answer
 	upload  *upload // nil without a body
+	guard   *guard  // nil without a body
 
 	token  string    // of the run
 	looked time.Time // before run was looked up

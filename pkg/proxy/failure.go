@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/moatd/moatd/pkg/internal/framing"
 	"github.com/moatd/moatd/pkg/internal/hosts"
 	"github.com/moatd/moatd/pkg/internal/inject"
 )
@@ -19,9 +20,19 @@ func upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	ex := exchangeOf(r)
 	v := failure(ex.head.Target, err)
+	if wrong := framing.Check(r.Context()); wrong != nil { // in the body
+		v = malformed(wrong)
+		w.Header().Set("Connection", "close")
+	}
+	if lie := ex.upload.broken(); lie != nil && v.Reason == reasonUpstream {
+		v = malformed(lie)
+	}
+	if ex.guard.caught() {
+		v, _ = strayToken(ex.run, Head{Token: true})
+	}
 	v.Rule, v.Rules = ex.verdict.Rule, ex.verdict.Rules
 	f := ex.refuse(v)
-	if v.Reason != reasonAddress { // that one did not fail, it was blocked
+	if v.Reason != reasonAddress && v.Reason != reasonMalformed && v.Reason != reasonToken { // those did not fail, they were blocked
 		f.header, ex.failed = "X-Moat-Error", true
 	}
 	f.write(w, r)
@@ -29,7 +40,7 @@ func upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 
 // failure says what went wrong on the way to the upstream.
 func failure(target hosts.Host, err error) Verdict {
-	v := Verdict{Status: http.StatusBadGateway, Reason: "upstream", Text: fmt.Sprintf("%s did not answer: %v", target, err)}
+	v := Verdict{Status: http.StatusBadGateway, Reason: reasonUpstream, Text: fmt.Sprintf("%s did not answer: %v", target, err)}
 	var (
 		addr     *errAddress
 		answer   *inject.AnswerError

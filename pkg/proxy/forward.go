@@ -34,6 +34,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 	if pr.In.Host != ex.head.Target.String() {
 		pr.Out.Host = target.String() // what was decided is what the upstream reads
 	}
+	withoutHTTP(pr.Out.Header)
 	ex.verdict.Rules.Request(pr.Out)
 	passTrailers(pr)
 }

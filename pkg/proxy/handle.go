@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/moatd/moatd/pkg/internal/framing"
 	"github.com/moatd/moatd/pkg/internal/mitm"
 )
 
@@ -100,6 +101,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 	defer ex.log(p.opts.Log)
 	head, err := headOf(r, t)
 	ex.head = head
+	if wrong := framing.Check(r.Context()); wrong != nil {
+		err = wrong
+		w.Header().Set("Connection", "close") // nobody knows where the next request begins
+	}
 	if err != nil {
 		ex.refuse(malformed(err)).write(w, r)
 		return
@@ -123,6 +128,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, t *mitm.Tunnel) {
 func (p *Proxy) pass(w http.ResponseWriter, r *http.Request, ex *exchange) {
 	out := r.WithContext(withExchange(r.Context(), ex))
 	ex.upload = watch(w, out)
+	ex.guard = guarded(out, ex.token)
 	ex.body = p.replayable(ex, out)
 	w = duplex(w, r)
 	p.forward.ServeHTTP(hints{w, ex.verdict.Rules}, out)

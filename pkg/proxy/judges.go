@@ -48,6 +48,17 @@ func strayPlaceholder(_ *RunContextData, h Head) (Verdict, bool) {
 	}, true
 }
 
+func strayToken(_ *RunContextData, h Head) (Verdict, bool) {
+	if !h.Token {
+		return Verdict{}, false
+	}
+	return Verdict{
+		Status: http.StatusForbidden, Reason: reasonToken, Rule: "proxy-token",
+		Text: "the request carries the token of the run to an upstream, which must not have it",
+		Hint: "the token belongs into the address of the proxy alone",
+	}, true
+}
+
 func missingCredential(d *RunContextData, h Head) (Verdict, bool) {
 	m, ok := d.missingFor(h)
 	if !ok {

@@ -6,7 +6,10 @@ import (
 	"strings"
 )
 
-const relayPrefix = "/mcp/"
+const (
+	relayPrefix = "/mcp/"
+	mostEscapes = 4 // of one another that are looked into
+)
 
 var (
 	errRelayPath = errors.New("the path must be /mcp/TOKEN/SERVER, or go on below that")
@@ -40,12 +43,25 @@ func parseRelayPath(escaped string) (relayPath, error) {
 }
 
 // dotted reports whether an upstream may read a dot segment in a path: also one
-// whose dots or slashes are escaped, or that has a parameter.
+// whose dots or slashes are escaped, once or more, or that has a parameter. What
+// is escaped more often than anybody means it counts as one.
 func dotted(escaped string) bool {
-	plain, err := url.PathUnescape(escaped)
-	if err != nil {
-		return true // not reached with a path of a URL
+	text := escaped
+	for range mostEscapes {
+		if hasDots(text) {
+			return true
+		}
+		plain, err := url.PathUnescape(text)
+		if err != nil || plain == text {
+			return false
+		}
+		text = plain
 	}
+	return true
+}
+
+// hasDots reports whether a path has a dot segment as it stands there.
+func hasDots(plain string) bool {
 	for segment := range strings.FieldsFuncSeq(plain, func(c rune) bool { return c == '/' || c == '\\' }) {
 		if name, _, _ := strings.Cut(segment, ";"); name == "." || name == ".." {
 			return true

@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/moatd/moatd/pkg/internal/drain"
+	"github.com/moatd/moatd/pkg/internal/framing"
 	"github.com/moatd/moatd/pkg/internal/mitm"
 )
 
@@ -100,7 +101,8 @@ func newProxy(opts Options, n network) (*Proxy, error) {
 	p.forward = newForwarder(p.upstream, p.answered)
 	errorLog := connectionLog(opts.Log)
 	p.plain = &http.Server{
-		Handler:           http.HandlerFunc(p.servePlain),
+		Handler:           framing.Count(http.HandlerFunc(p.servePlain)),
+		ConnContext:       framing.Context,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,

@@ -28,6 +28,7 @@ const credentialHeader = "X-Moat-Credential" //nolint:gosec // the name of a hea
 // decide judges a request by the snapshot of its exchange.
 func (p *Proxy) decide(ex *exchange, r *http.Request) {
 	ex.head.Placeholder = ex.run.stray(r, ex.head)
+	ex.head.Token = carries(r, ex.head, ex.token)
 	ex.verdict = ex.run.Decide(ex.head)
 	ex.grants = ex.verdict.Rules.Grants()
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/moatd/moatd/pkg/internal/drain"
+	"github.com/moatd/moatd/pkg/internal/framing"
 )
 
 const (
@@ -26,7 +27,7 @@ func (p *Proxy) Serve(ctx context.Context, listeners ...net.Listener) error {
 	defer end()
 	loops := []func() error{p.tunnels.Serve}
 	for _, ln := range listeners {
-		loops = append(loops, func() error { return p.plain.Serve(p.conns.Track(ln)) })
+		loops = append(loops, func() error { return p.plain.Serve(framing.Listener{Listener: p.conns.Track(ln)}) })
 	}
 	wait := drain.Start(ctx, end, loops...)
 	<-ctx.Done()

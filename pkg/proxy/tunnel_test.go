@@ -231,19 +231,3 @@ func TestAuthorityInHTTP2(t *testing.T) {
 		})
 	}
 }
-
-func TestTwoFramingsReachTheUpstreamAsOne(t *testing.T) {
-	w := newWorld(t)
-	got := make(chan string, 2)
-	w.origin("api.test", func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		got <- fmt.Sprintf("%s %q %v %q", r.RequestURI, r.Header["Content-Length"], r.TransferEncoding, body)
-	})
-	w.run("tok", RunSpec{})
-	c := w.tunnel("api.test:443", &tls.Config{ServerName: "api.test"})
-	c.send("POST /a HTTP/1.1\r\nHost: api.test\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nGET /\r\n0\r\n\r\n")
-	c.response("POST")
-	if got, want := receive(t, "the request", got), `/a [] [chunked] "GET /"`; got != want {
-		t.Errorf("the upstream read %s, want %s", got, want)
-	}
-}

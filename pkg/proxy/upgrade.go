@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/moatd/moatd/pkg/internal/drain"
 )
@@ -48,3 +49,18 @@ func (c *earlyConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // CloseWrite passes on that the upstream has nothing more to say.
 func (c *earlyConn) CloseWrite() error { return drain.CloseWrite(c.Conn) }
+
+// withoutHTTP takes the wish out of a header to go on in HTTP/2 or in TLS on the
+// same connection (RFC 7540, section 3.2; RFC 2817): what an upstream would then
+// be asked for would pass no rule. A server need not grant it, and here none can.
+func withoutHTTP(h http.Header) {
+	for protocol := range strings.SplitSeq(h.Get("Upgrade"), ",") {
+		name, _, _ := strings.Cut(strings.TrimSpace(protocol), "/")
+		switch strings.ToLower(name) {
+		case "h2c", "h2", "http", "tls":
+			h.Del("Upgrade")
+			h.Del("Connection")
+			return
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -13,8 +15,9 @@ import (
 // the answer before it sends more.
 type upload struct {
 	io.ReadCloser
-	over atomic.Bool // its end, or an error, was read
-	stop func()      // makes a Read that waits return
+	over atomic.Bool           // its end, or an error, was read
+	lie  atomic.Pointer[error] // why it did not end as the client announced, nil if it did
+	stop func()                // makes a Read that waits return
 }
 
 // watch gives r, which w answers, a body that can be abandoned, and returns it;
@@ -37,7 +40,19 @@ func (u *upload) Read(p []byte) (int, error) {
 	if err != nil {
 		u.over.Store(true)
 	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		u.lie.Store(&err)
+	}
 	return n, err
+}
+
+// broken returns why the body did not end as its client announced, nil if it did
+// or has not ended yet. u may be nil.
+func (u *upload) broken() error {
+	if u == nil || u.lie.Load() == nil {
+		return nil
+	}
+	return fmt.Errorf("the body: %w", *u.lie.Load())
 }
 
 // abandon reads no more of the body, as nobody wants it. Of a body that is over

@@ -44,5 +44,15 @@ func (q *Queue) Close() error {
 	return nil
 }
 
+// Closed reports whether the queue takes no more connections.
+func (q *Queue) Closed() bool {
+	select {
+	case <-q.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Addr implements [net.Listener]; there is no address.
 func (q *Queue) Addr() net.Addr { return &net.UnixAddr{Name: q.name} }

@@ -43,12 +43,15 @@ var blocks4 = []block{
 // there is no worse than the one inside. 6to4 and Teredo are refused even around
 // a public address: the packet goes on through a machine that nobody checked,
 // and no service of today is to be found there (RFC 7526 gave up 6to4 relays).
+// ISATAP has no prefix of its own; what looks like it is no better than the
+// address inside.
 var blocks6 = []block{
-	cidr("fd00:ec2::254/128", ClassMetadata),   // AWS
-	cidr("fd00:ec2::23/128", ClassMetadata),    // AWS EKS, credentials of a pod
-	cidr("fd20:ce::254/128", ClassMetadata),    // Google
-	cidr("fd00:42::42/128", ClassMetadata),     // Scaleway
-	cidr("fe80::a9fe:a9fe/128", ClassMetadata), // OpenStack
+	cidr("fd00:ec2::254/128", ClassMetadata),      // AWS
+	cidr("fd00:ec2::23/128", ClassMetadata),       // AWS EKS, credentials of a pod
+	cidr("fd20:ce::254/128", ClassMetadata),       // Google
+	cidr("fd00:c1::a9fe:a9fe/128", ClassMetadata), // Oracle
+	cidr("fd00:42::42/128", ClassMetadata),        // Scaleway
+	cidr("fe80::a9fe:a9fe/128", ClassMetadata),    // OpenStack
 
 	cidr("::/128", ClassUnspecified),                // RFC 4291, section 2.5.2
 	cidr("::1/128", ClassLoopback),                  // RFC 4291, section 2.5.3
@@ -64,7 +67,7 @@ var blocks6 = []block{
 	cidr("2001:db8::/32", ClassDocumentation),       // RFC 3849
 	around("2002::/16", ClassTunnel, sixToFour),     // RFC 3056
 	cidr("3fff::/20", ClassDocumentation),           // RFC 9637
-	cidr("2000::/3", ClassPublic),                   // RFC 4291, section 2.4
+	around("2000::/3", ClassPublic, isatap),         // RFC 4291, section 2.4
 	cidr("5f00::/16", ClassReserved),                // RFC 9602: segment routing
 	cidr("fc00::/7", ClassPrivate),                  // RFC 4193
 	cidr("fe80::/10", ClassLinkLocal),               // RFC 4291, section 2.5.6
@@ -87,6 +90,15 @@ func last4(a [16]byte) []netip.Addr {
 // sixToFour returns the router of RFC 3056, section 2, right after the prefix.
 func sixToFour(a [16]byte) []netip.Addr {
 	return []netip.Addr{netip.AddrFrom4([4]byte(a[2:6]))}
+}
+
+// isatap returns the address in an interface identifier of RFC 5214, section 6.1,
+// which may stand below any prefix; none in another identifier.
+func isatap(a [16]byte) []netip.Addr {
+	if a[8]&^2 != 0 || a[9] != 0 || a[10] != 0x5e || a[11] != 0xfe { // bit 2 says that the address inside is unique
+		return nil
+	}
+	return last4(a)
 }
 
 // teredo returns the server and, whose bits are inverted, the client of RFC

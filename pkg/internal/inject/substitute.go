@@ -24,12 +24,16 @@ func (r *Rules) substitute(out *http.Request) {
 }
 
 // Found reports whether the placeholder stands in a credential position of req:
-// in its path, its query, or a header, in Authorization also inside Basic.
+// in its path, its query, or a header, in Authorization also inside Basic. Headers
+// for the proxy are none, since they do not go out.
 func (s Substitution) Found(req *http.Request) bool {
 	if s.in(req.URL.EscapedPath()) || s.in(req.URL.RawQuery) {
 		return true
 	}
 	for name, values := range req.Header {
+		if strings.HasPrefix(name, "Proxy-") {
+			continue
+		}
 		for _, v := range values {
 			if strings.Contains(v, s.Placeholder) || name == "Authorization" && s.authorization(v) != v {
 				return true

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/moatd/moatd/pkg/internal/drain"
+	"github.com/moatd/moatd/pkg/internal/framing"
 )
 
 const (
@@ -44,6 +45,8 @@ type Server struct {
 	queue *drain.Queue
 	tls   *tls.Config
 	idle  idlers
+
+	shaking drain.Set[*tls.Conn] // whose handshake is under way
 }
 
 // New returns a server that waits for [Server.Serve].
@@ -64,7 +67,7 @@ func New(opts Options) *Server {
 		errorLog = log.New(io.Discard, "", 0)
 	}
 	s.http = &http.Server{
-		Handler:           opts.Handler,
+		Handler:           framing.Count(withTLS(opts.Handler)),
 		TLSConfig:         s.tls, // its NextProtos switch HTTP/2 on
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -80,17 +83,38 @@ func New(opts Options) *Server {
 
 // Serve serves the tunnels until [Server.Shutdown]; it returns nil then.
 func (s *Server) Serve() error {
-	if err := s.http.Serve(s.queue); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	err := s.http.Serve(s.queue)
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) { // Shutdown closes the queue first
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Take serves the tunnel t on conn and closes conn when that is over. early is
 // what the client sent ahead of our answer to its CONNECT. Take does not wait
 // for the tunnel to end; after Shutdown it closes conn at once.
 func (s *Server) Take(conn net.Conn, t *Tunnel, early io.Reader) {
-	s.queue.Put(tls.Server(&tunnelConn{Conn: conn, tunnel: t, early: early}, s.tls))
+	go s.open(tls.Server(&tunnelConn{Conn: conn, tunnel: t, early: early}, s.tls))
+}
+
+// open shakes hands and has the tunnel served. The requests of HTTP/1 are looked
+// at on their way into net/http; it must have the very *tls.Conn of the others. A
+// handshake that failed fails there once more, and is reported.
+func (s *Server) open(c *tls.Conn) {
+	s.shaking.Add(c)
+	defer s.shaking.Remove(c)
+	if s.queue.Closed() {
+		_ = c.Close() // too late for it; the client sees the end of the connection
+		return
+	}
+	_ = c.SetDeadline(time.Now().Add(s.http.ReadHeaderTimeout)) // where it fails, so does the handshake
+	err := c.Handshake()                                        //nolint:noctx // the deadline ends it, and Shutdown
+	_ = c.SetDeadline(time.Time{})
+	if err != nil || c.ConnectionState().NegotiatedProtocol == "h2" {
+		s.queue.Put(c)
+		return
+	}
+	s.queue.Put(framing.NewConn(c))
 }
 
 // CloseIdle closes the tunnels without a request, and lets each other one end
@@ -102,6 +126,13 @@ func (s *Server) CloseIdle() {
 	s.idle.close()
 }
 
-// Shutdown takes no more tunnels, closes those that are idle and waits for the
-// requests of the others, though not for upgraded connections, until ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+// Shutdown takes no more tunnels, closes those that are idle or have not shaken
+// hands, and waits for the requests of the others, though not for upgraded
+// connections, until ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	_ = s.queue.Close() // never fails
+	for _, c := range s.shaking.All() {
+		_ = c.Close() // nobody waits for it
+	}
+	return s.http.Shutdown(ctx)
+}

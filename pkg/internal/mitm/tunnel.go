@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
 
+	"github.com/moatd/moatd/pkg/internal/framing"
 	"github.com/moatd/moatd/pkg/internal/hosts"
 )
 
@@ -25,12 +27,33 @@ func From(ctx context.Context) *Tunnel {
 }
 
 func withTunnel(ctx context.Context, c net.Conn) context.Context {
-	if outer, ok := c.(*tls.Conn); ok {
-		if inner, ok := outer.NetConn().(*tunnelConn); ok {
-			return context.WithValue(ctx, tunnelKey{}, inner.tunnel)
-		}
+	if looked, ok := c.(*framing.Conn); ok {
+		ctx, c = framing.Context(ctx, looked), looked.Conn
+	}
+	outer, ok := c.(*tls.Conn)
+	if !ok {
+		return ctx
+	}
+	if state := outer.ConnectionState(); state.HandshakeComplete {
+		ctx = context.WithValue(ctx, stateKey{}, &state)
+	}
+	if inner, ok := outer.NetConn().(*tunnelConn); ok {
+		ctx = context.WithValue(ctx, tunnelKey{}, inner.tunnel)
 	}
 	return ctx
+}
+
+type stateKey struct{}
+
+// withTLS returns a handler whose requests tell of their TLS, as net/http does it
+// only for a connection that is a *tls.Conn itself.
+func withTLS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS == nil {
+			r.TLS, _ = r.Context().Value(stateKey{}).(*tls.ConnectionState) // a tunnel always has it
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // leafName returns the name that the client will look for in the certificate:
