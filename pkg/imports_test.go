@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	},
 	"pkg/internal/confine":    {"github.com/landlock-lsm/go-landlock/landlock", "github.com/landlock-lsm/go-landlock/landlock/syscall", "golang.org/x/sys/unix"},
 	"pkg/internal/keyring":    {"config", "credential", "github.com/godbus/dbus/v5"},
-	"pkg/internal/renew":      {"credential", logrus, "golang.org/x/oauth2"},
+	"pkg/internal/renew":      {"credential", "internal/githubapp", "internal/oauth", logrus, "golang.org/x/oauth2"},
 	"pkg/internal/grants":     {"credential", "internal/hosts", "internal/inject", "internal/providers", "github.com/fsnotify/fsnotify"},
 	"pkg/internal/providers":  {"credential", "internal/hosts", yaml},
 	"pkg/internal/inject":     {"internal/coding", "internal/hosts", "internal/replace"},

@@ -7,16 +7,15 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/moatd/moatd/pkg/credential"
+	"github.com/moatd/moatd/pkg/internal/oauth"
 )
 
-// oauth2 spends the refresh token of c. It is sent once: the style of the client's
-// authentication is known, as a second try with another would spend it twice.
+// oauth2 spends the refresh token of c. It is sent once.
 func (r *Renewer) oauth2(ctx context.Context, c *credential.Credential) error {
 	how := c.Renewal
 	if err := checkTokenURL(how.TokenURL); err != nil {
@@ -27,22 +26,11 @@ func (r *Renewer) oauth2(ctx context.Context, c *credential.Credential) error {
 	}
 	client := r.client()
 	defer client.CloseIdleConnections()
-	style := oauth2.AuthStyleInParams
-	if how.ClientAuth == credential.ClientAuthBasic {
-		style = oauth2.AuthStyleInHeader
-	}
-	config := oauth2.Config{
-		ClientID: how.ClientID, ClientSecret: how.ClientSecret.Reveal(),
-		Endpoint: oauth2.Endpoint{TokenURL: how.TokenURL, AuthStyle: style},
-	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, client)
-	token, err := config.TokenSource(ctx, &oauth2.Token{RefreshToken: how.RefreshToken.Reveal()}).Token()
+	next, err := oauth.Renew(ctx, client, how)
 	if err != nil {
 		return refused(how.TokenURL, err)
 	}
-	c.Secret = credential.Secret(token.AccessToken)
-	c.ExpiresAt = token.Expiry
-	how.RefreshToken = credential.Secret(token.RefreshToken) // the one that was sent, if there is no other
+	c.Secret, c.ExpiresAt, how.RefreshToken = next.Access, next.ExpiresAt, next.Refresh
 	return nil
 }
 
@@ -111,11 +99,7 @@ func reason(err error) string {
 		}
 		return u.Err.Error()
 	}
-	text, _, _ := strings.Cut(err.Error(), ":")
-	if strings.HasPrefix(text, "oauth2") {
-		return "an answer that is none of OAuth 2"
-	}
-	return text
+	return "an answer that is none of OAuth 2"
 }
 
 // expiry returns when a secret that lives for so long runs out; zero for 0.

@@ -30,8 +30,6 @@ const (
 type Renewer struct {
 	Store Store
 	Roots *x509.CertPool // verify servers; nil means the system's
-	// GitHub is the base URL of GitHub's API; "" means https://api.github.com.
-	GitHub string
 	// Environ is the environment of commands.
 	Environ []string
 	// Ending ends commands under way, which lose nothing: a daemon that has died

@@ -95,6 +95,11 @@ func TestOAuth2(t *testing.T) {
 			}, 200,
 			`{"access_token":"new-secret"}`, grant, true, "new-secret", "old-refresh", 0, "",
 		},
+		{
+			"the server that the token is for is named", func(r *credential.Renewal) { r.Resource = "https://mcp.example/mcp" }, 200,
+			`{"access_token":"new-secret","token_type":"Bearer"}`,
+			"client_id=id&code=&grant_type=refresh_token&refresh_token=old-refresh&resource=https%3A%2F%2Fmcp.example%2Fmcp", false, "new-secret", "old-refresh", 0, "",
+		},
 		{"a grant that is not taken is final", nil, 400, `{"error":"invalid_grant","error_description":"old-refresh"}`, "", false, "old-secret", "old-refresh", renew.Final, "400 invalid_grant; run `moat grant g` again"},
 		{"a server that is down is not", nil, 503, `down old-refresh`, "", false, "old-secret", "old-refresh", renew.Retry, "503 Service Unavailable"},
 		{"an answer without a token is a failure", nil, 200, `{}`, "", false, "old-secret", "old-refresh", renew.Retry, "none of OAuth 2"},
@@ -212,13 +217,12 @@ func TestGitHubApp(t *testing.T) {
 		err                     string
 	}{
 		{"the app's key signs for a token", string(text), "42", "ghs_new", ""},
-		{"another installation is final", string(text), "43", "old-secret", "answers 401"},
-		{"what is no number never gets into a path", string(text), "42/../..", "old-secret", "no number"},
-		{"what is no key", "hush", "42", "old-secret", "not in PEM"},
+		{"another installation is final", string(text), "43", "old-secret", "rejected: the private key is not one of this app"},
+		{"what is no key", "hush", "42", "old-secret", "the private key is no PEM"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newStore(t, &credential.Renewal{Kind: credential.RenewalGitHubApp, AppID: "7", InstallationID: tt.installation, PrivateKey: credential.Secret(tt.key)})
-			c, err := renewOnce(t, renew.Renewer{Store: s, GitHub: srv.URL})
+			s := newStore(t, &credential.Renewal{Kind: credential.RenewalGitHubApp, AppID: "7", InstallationID: tt.installation, TokenURL: srv.URL + "/app/installations/" + tt.installation + "/access_tokens", PrivateKey: credential.Secret(tt.key)})
+			c, err := renewOnce(t, renew.Renewer{Store: s})
 			if !c.Secret.Equal(tt.want) || tt.err == "" && !c.ExpiresAt.Equal(end) {
 				t.Errorf("stored: %q until %v, want %q until %v", c.Secret.Reveal(), c.ExpiresAt, tt.want.Reveal(), end)
 			}
