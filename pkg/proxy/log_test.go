@@ -20,13 +20,13 @@ func TestLineOfARequest(t *testing.T) {
 		name, url, message string
 		want               logrus.Fields
 	}{
-		{"that went out", "https://API.test/private?token=abc", "request", logrus.Fields{
+		{"that went out", "https://API.test/private?token=hush-hush", "request", logrus.Fields{
 			"run_id": "run_7f3a", "method": "GET", "host": "api.test:443", "status": 200, "rule": "grant g", "grant": "g",
 		}},
-		{"that was refused", "https://other.test/private?token=abc", "request refused", logrus.Fields{
+		{"that was refused", "https://other.test/private?token=hush-hush", "request refused", logrus.Fields{
 			"run_id": "run_7f3a", "method": "GET", "host": "other.test:443", "status": 403, "rule": "policy strict", "reason": "network-policy",
 		}},
-		{"that was refused on the plain way", "http://other.test/private?token=abc", "request refused", logrus.Fields{
+		{"that was refused on the plain way", "http://other.test/private?token=hush-hush", "request refused", logrus.Fields{
 			"run_id": "run_7f3a", "method": "GET", "host": "other.test:80", "status": 407, "rule": "policy strict", "reason": "network-policy",
 		}},
 	} {
@@ -44,7 +44,7 @@ func TestLineOfARequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, secret := range []string{"private", "abc", "s3cret", "mine", "tok"} {
+			for _, secret := range []string{"private", "hush-hush", "s3cret", "mine", "tok"} {
 				if strings.Contains(text, secret) {
 					t.Errorf("the line %q contains %q", text, secret)
 				}
