@@ -118,7 +118,7 @@ func decodeKey(data []byte, from KeySource) (Key, error) {
 
 // checkKeyDir refuses a directory in which others could exchange the file.
 func checkKeyDir(dir string) error {
-	info, err := os.Stat(dir) //nolint:gosec // it is looked at, and no more
+	info, err := os.Stat(dir)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (f *runFile) Runs() (recs []store.Record, err error) {
 // json returns the content of the file if it is JSON, as older programs wrote
 // it, else nil.
 func (f *runFile) json() ([]byte, error) {
-	file, err := os.Open(f.path) //nolint:gosec // the path is the caller's choice
+	file, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -93,7 +93,7 @@ func (f *runFile) json() ([]byte, error) {
 	if len(head) == 0 || head[0] != '{' && head[0] != '[' {
 		return nil, nil
 	}
-	data, err := os.ReadFile(f.path) //nolint:gosec // as above
+	data, err := os.ReadFile(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("read the runs: %w", err)
 	}
@@ -119,8 +119,8 @@ func (f *runFile) convert() error {
 	if _, err = withStore(next, func(st *store.Store) error { return st.ReplaceRuns(runs) }); err != nil {
 		return err
 	}
-	if err = os.WriteFile(f.path+".imported", data, 0o600); err == nil { //nolint:gosec // as above
-		err = os.Rename(next, f.path) //nolint:gosec // as above
+	if err = os.WriteFile(f.path+".imported", data, 0o600); err == nil {
+		err = os.Rename(next, f.path)
 	}
 	if err != nil {
 		return fmt.Errorf("convert the old file of runs: %w", err)

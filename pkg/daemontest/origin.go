@@ -55,7 +55,7 @@ func (d *Daemon) serve(h http.Handler, names ...string) string {
 	if err != nil && !os.IsNotExist(err) {
 		d.tb.Fatal(err)
 	}
-	if err := os.WriteFile(d.Settings.UpstreamCA, append(bytes.Clone(have), cert...), 0o600); err != nil { //nolint:gosec // a file of the test's own
+	if err := os.WriteFile(d.Settings.UpstreamCA, append(bytes.Clone(have), cert...), 0o600); err != nil {
 		d.tb.Fatal(err)
 	}
 	return srv.Listener.Addr().String()

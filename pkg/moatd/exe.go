@@ -30,7 +30,7 @@ func ownExecutable(arg0 string) executable {
 	if !filepath.IsAbs(arg0) {
 		return executable{path, info}
 	}
-	named, err := os.Stat(arg0) //nolint:gosec // only to see whether it is the same file
+	named, err := os.Stat(arg0)
 	if err == nil && os.SameFile(named, info) {
 		path = arg0
 	}
