@@ -24,8 +24,8 @@ import (
 )
 
 var (
-	expiries    = flag.Int("expiries", 8, "through how many expiries TestASingleUseRefreshTokenOutlivesKills goes")
-	expiryKills = flag.Int("expirykills", 6, "how often it kills the daemon")
+	expiries    = flag.Int("expiries", 4, "through how many expiries TestASingleUseRefreshTokenOutlivesKills goes")
+	expiryKills = flag.Int("expirykills", 3, "how often it kills the daemon")
 )
 
 // A rotator is an OAuth server whose refresh tokens are good for one use: with the
