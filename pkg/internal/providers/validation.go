@@ -62,24 +62,33 @@ func (v value) validation(p *Provider) *Validation {
 
 // target reads the URL of a validation.
 func (v value) target(p *Provider) string {
-	text := v.oneLine()
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
-		v.fail("must be a URL with a host, and without a user or a fragment")
+	text, host, ok := v.urlFor("the credential is")
+	if !ok {
 		return ""
-	}
-	host, err := hosts.Parse(u.Host)
-	if err != nil {
-		v.fail(err.Error())
-		return ""
-	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !host.IsLoopback()) {
-		v.fail("must be https, as the credential is sent there")
 	}
 	if !p.sendsTo(host) {
 		v.fail("the provider sends no credential to " + host.String())
 	}
 	return text
+}
+
+// urlFor reads a URL to which what is sent, and that must not be in clear: "secrets
+// are". It reports false if there is no host that it leads to.
+func (v value) urlFor(what string) (text string, host hosts.Host, ok bool) {
+	text = v.oneLine()
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		v.fail("must be a URL with a host, and without a user or a fragment")
+		return "", hosts.Host{}, false
+	}
+	if host, err = hosts.Parse(u.Host); err != nil {
+		v.fail(err.Error())
+		return "", hosts.Host{}, false
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !host.IsLoopback()) {
+		v.fail("must be https, as " + what + " sent there")
+	}
+	return text, host, true
 }
 
 func (v value) method() string {

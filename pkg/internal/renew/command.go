@@ -80,3 +80,11 @@ func (l *limited) Write(p []byte) (int, error) {
 	}
 	return l.kept.Write(p)
 }
+
+// expiry returns when a secret that lives for so long runs out; zero for 0.
+func expiry(begun time.Time, life time.Duration) time.Time {
+	if life <= 0 {
+		return time.Time{}
+	}
+	return begun.Add(life)
+}

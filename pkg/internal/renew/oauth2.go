@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -100,12 +99,4 @@ func reason(err error) string {
 		return u.Err.Error()
 	}
 	return "an answer that is none of OAuth 2"
-}
-
-// expiry returns when a secret that lives for so long runs out; zero for 0.
-func expiry(begun time.Time, life time.Duration) time.Time {
-	if life <= 0 {
-		return time.Time{}
-	}
-	return begun.Add(life)
 }
